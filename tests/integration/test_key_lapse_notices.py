@@ -74,3 +74,24 @@ async def test_an_account_that_does_not_open_keeps_no_other_from_being_told(
     )
 
     assert await service.api.use.key_lapsing.look() == 1
+
+
+async def test_an_account_that_was_put_back_keeps_no_other_from_being_told(
+    service: Service, alice: Customer, database: TestDatabase
+) -> None:
+    """Prevents: one old row, after which nobody hears that a key lapses."""
+    carol = Customer(service, "carol")
+    await carol.set_up()
+    for one in (alice, carol):
+        await make_key(one)
+    first = min((alice, carol), key=lambda one: one.account_id)
+    await database.execute("CREATE TABLE public.old AS TABLE stream")
+    await first.propose("freeze.set")
+    await database.execute(
+        "UPDATE stream s SET version = o.version, box = o.box FROM public.old o"
+        " WHERE s.id = o.id AND s.id = $1",
+        first.account_id,
+    )
+    service.clock.forward(seconds=BEFORE)
+
+    assert await service.api.use.key_lapsing.look() == 1

@@ -1,5 +1,6 @@
 """Notices in the database: dealt out once, claimed by one process, in order, and never lost."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -269,6 +270,21 @@ async def test_a_process_that_is_late_changes_nothing(
     assert len(mine) == 3
     assert await rows(database) == {"waiting": 3}
     assert await shelf.claim(MAIL, now=now, most=10) == ()
+
+
+@pytest.mark.usefixtures("alice")
+async def test_what_a_late_process_notes_at_that_moment_is_not_claimed(
+    store: SqlStore, shelf: SqlDeliveries, clock: SteerableClock, database: TestDatabase
+) -> None:
+    """Its claim is over, and the message was taken all the same: nobody is sent it twice."""
+    await deal(store)
+    async with database.app() as late, late.transaction():
+        await late.execute("UPDATE delivery SET state = 'handed', claimed_until = NULL")
+        claims = asyncio.create_task(shelf.claim(MAIL, now=clock.now(), most=10))
+        await database.somebody_waits_for_a_lock()
+
+    assert await claims == ()
+    assert await rows(database) == {"handed": 3}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What many accounts begin to send to waits longer, and nobody learns from it who they are."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -42,6 +43,20 @@ async def test_the_sixth_waits_longer_and_the_first_five_do_not(
     assert len(rows) == SHARED + 2
     assert len({row["by"] for row in rows}) == SHARED + 2
     assert {len(row["place"]) + len(row["by"]) for row in rows} == {24}
+
+
+async def test_whoever_proves_at_many_accounts_in_one_moment_is_seen(service: Service) -> None:
+    """Prevents: a thief with many accounts, at which all is proved before any is counted."""
+    customers = [Customer(service, f"customer{n}") for n in range(SHARED + 3)]
+    asked = []
+    for one in customers:
+        await one.set_up()
+        where = {"network": "ethereum", "address": ADDRESS}
+        asked.append(await one.propose("destination.add", where))
+    proofs = (one.with_passkey(its.action_id) for one, its in zip(customers, asked, strict=True))
+    told = [[why.code for why in one.why] for one in await asyncio.gather(*proofs)]
+
+    assert sum("destination_shared" in one for one in told) >= len(customers) - SHARED
 
 
 async def test_one_account_that_asks_again_and_again_counts_once(
@@ -156,3 +171,20 @@ async def test_after_a_month_it_is_forgotten(
     assert await sightings.elsewhere(second, to_list(second)) == 0
     await sightings.forget()
     assert await database.value("SELECT count(*) FROM sighting") == 0
+
+
+async def test_what_is_wanted_again_while_it_is_forgotten_stays(
+    store: SqlStore, world: World, clock: SteerableClock, database: TestDatabase
+) -> None:
+    sightings = SqlSightings(store.database, blind=KeyringIndex(world.keyring), clock=clock)
+    first = an_account(1)
+    await sightings.note(first, to_list(first))
+    clock.at += SIGHTINGS_PERIOD
+
+    async with database.app() as process, process.transaction():
+        await process.execute("UPDATE sighting SET seen_at = $1", clock.at)
+        forgets = asyncio.create_task(sightings.forget())
+        await database.somebody_waits_for_a_lock()
+    await forgets
+
+    assert await database.value("SELECT count(*) FROM sighting") == 1

@@ -24,12 +24,14 @@ from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.clocks import CLOCK_BEHIND
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
+from twinlock.bootstrap.keys import key_rotation
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import open_api
 from twinlock.bootstrap.world import World
 from twinlock.domain.account import ActionUnknownError, State
 from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import ClockUntrustedError, TwinlockError
+from twinlock.domain.keys import Role
 
 
 @pytest.mark.requirement("O-35", "O-11")
@@ -173,17 +175,30 @@ async def test_a_clock_far_from_the_databases_decides_nothing(
     assert await database.value("SELECT count(*) FROM leaf") == 0
 
 
+def off_by(apart: timedelta) -> SystemClock:
+    return SystemClock(wall=lambda: time.time_ns() + int(apart.total_seconds()) * 10**9)
+
+
 @pytest.mark.parametrize("apart", [timedelta(days=40), timedelta(days=-40)])
 async def test_a_process_whose_clock_is_not_the_databases_does_not_start(
     alice: Customer, world: World, database: TestDatabase, apart: timedelta
 ) -> None:
     """Prevents: one machine that woke up in another month, and drops what others are to send."""
     kept = await database.value("SELECT count(*) FROM idempotency")
-    off = SystemClock(wall=lambda: time.time_ns() + int(apart.total_seconds()) * 10**9)
 
     with pytest.raises(ClockUntrustedError, match="disagree"):
-        async with open_api(world, book=rule_book(), clock=off):
+        async with open_api(world, book=rule_book(), clock=off_by(apart)):
             pass
 
     assert alice.session_id
     assert await database.value("SELECT count(*) FROM idempotency") == kept
+
+
+async def test_no_key_is_changed_by_a_clock_that_is_not_the_databases(world: World) -> None:
+    """Prevents: a key that is destroyed before its time, with what another process sealed by it."""
+    with pytest.raises(ClockUntrustedError, match="disagree"):
+        async with key_rotation(world, clock=off_by(timedelta(hours=1))) as rotation:
+            await rotation.announce(Role.SEAL)
+
+    async with key_rotation(world) as rotation:
+        assert len([one for one in rotation.listed() if one.key.role is Role.SEAL]) == 1

@@ -20,13 +20,13 @@ from support.told import (
 )
 
 from twinlock.adapters.sql import told_streams
-from twinlock.adapters.sql.told_streams import SqlToldStreams
+from twinlock.adapters.transmitting.receivers import ReceiverFile
 from twinlock.bootstrap import transmitting
 from twinlock.bootstrap.transmitting import listed_receivers, remove_receiver
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import UnavailableError
 from twinlock.domain.signal_streams import Stream
-from twinlock.domain.transmitting.streams import StreamId, ToldStream, VerifiedTooOftenError
+from twinlock.domain.transmitting.streams import ToldStream, VerifiedTooOftenError
 from twinlock.services.transmitting.managing import Poll
 
 NOBODY = f"acc_{'a' * 26}"
@@ -255,25 +255,32 @@ async def test_a_receiver_stays_where_its_streams_cannot_be_forgotten(
 async def test_a_receiver_of_which_half_was_forgotten_is_removed_by_the_same_command(
     world: World, service: Service, broker: Hearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Prevents: a stream that no name leads to any more, after a database that went down."""
-    removed = SqlToldStreams.remove
-    told: list[str] = []
+    """Prevents: a stream that no name leads to any more, after a disk that was full."""
 
-    async def once(shelf: SqlToldStreams, stream_id: StreamId) -> None:
-        if told:
-            raise UnavailableError("the database does not answer")
-        told.append(stream_id)
-        await removed(shelf, stream_id)
+    def full(_: ReceiverFile, name: str) -> NoReturn:
+        raise OSError(28, "No space left on device", name)
 
-    for _ in range(2):
-        await broker.make()
-    monkeypatch.setattr(SqlToldStreams, "remove", once)
-    with pytest.raises(UnavailableError):
+    await broker.make()
+    monkeypatch.setattr(ReceiverFile, "remove", full)
+    with pytest.raises(OSError, match="No space"):
         await remove_receiver(world, "broker")
     monkeypatch.undo()
+    await broker.make()
 
     assert await remove_receiver(world, "broker") == 1
     assert listed_receivers(world.settings) == ()
+
+
+async def test_a_receiver_goes_whatever_somebody_did_to_its_streams(
+    world: World, service: Service, broker: Hearer, database: TestDatabase
+) -> None:
+    """Prevents: one changed row, by which a token that was stolen opens its streams for ever."""
+    broken, _ = await broker.make(), await broker.make()
+    await database.execute("UPDATE told_stream SET version = version + 1 WHERE id = $1", broken)
+
+    assert await remove_receiver(world, "broker") == 2
+    assert listed_receivers(world.settings) == ()
+    assert await database.value("SELECT count(*) FROM told_stream") == 0
 
 
 async def test_no_customers_key_goes_by_way_of_a_stream(
@@ -575,14 +582,24 @@ async def test_a_poll_gives_as_many_as_are_asked_for(broker: Hearer, alice: Cust
     assert len(polled["sets"]) == 1
     assert polled["sets"].keys() < both.keys()
     assert (await broker.poll(mine, maxEvents=0))["sets"] == {}
-    refused(await broker.ask("POST", f"poll/{mine}", {"maxEvents": -1}), "told_stream_refused", 400)
+    fewer = await broker.ask("POST", f"poll/{mine}", {"maxEvents": -1})
+    refused(fewer, "told_stream_refused", 400)
+    assert fewer.json()["detail"].startswith("maxEvents")
     odd = {
         "ack": ["\u0000", "x"],
         "setErrs": {f"set_{'a' * 26}": {"err": "\u0000"}, "\u0000": {"err": "x"}},
     }
     assert (await broker.ask("POST", f"poll/{mine}", odd)).status_code == 200
-    many = {"ack": [f"x{number}" for number in range(1_001)]}
+    many = {"ack": [f"x{number}" for number in range(901)]}
     refused(await broker.ask("POST", f"poll/{mine}", many), "told_stream_refused", 400)
+
+
+async def test_as_many_tokens_as_one_poll_may_name_fit_into_its_body(broker: Hearer) -> None:
+    """Prevents: a receiver that takes the limit at its word, and whose poll is too large."""
+    mine = await broker.make()
+    names = [f"set_{number:026}".translate(str.maketrans("01", "ab")) for number in range(900)]
+
+    assert (await broker.ask("POST", f"poll/{mine}", {"ack": names})).status_code == 200
 
 
 async def test_what_a_receiver_refuses_is_kept_dead(

@@ -9,6 +9,7 @@ from twinlock.adapters.keyring.register import KeyDirectory
 from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.sql.clocks import check_agrees
 from twinlock.adapters.sql.key_uses import SqlKeyUses
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
@@ -31,6 +32,7 @@ async def key_rotation(world: World, *, clock: Clock | None = None) -> AsyncIter
     """Open the use cases of the keyring, over the store that its keys are used in."""
     settings, clock = world.settings, clock or SystemClock()
     async with anchored(world, clock) as (kept, anchoring, keys):
+        await check_agrees(clock, kept.database)  # By it a key is announced, used and destroyed.
         await anchoring.check()
         prices = keys.price_file(settings.price_file)
         yield Rotation(

@@ -118,7 +118,8 @@ async def remove_receiver(world: World, name: str) -> int:
     """Let a receiver make no streams, and forget those that it made; return how many.
 
     Its streams go first, and then those that it made meanwhile. Prevents: streams of nobody's,
-    which no name leads to any more, where the database went down in between.
+    which no name leads to any more, where the database went down in between; and a receiver that
+    stays, with its token, because somebody changed the row of a stream.
 
     Raises:
         ReceiverUnknownError: there is none of that name.
@@ -126,15 +127,8 @@ async def remove_receiver(world: World, name: str) -> int:
     file = ReceiverFile(world.settings.data_dir)
     async with open_streams(world) as shelf:
         known = next((one for one in file.listed() if one.name == name), None)
-        count = 0 if known is None else await _forget_streams(shelf, known)
-        return count + await _forget_streams(shelf, file.remove(name))
-
-
-async def _forget_streams(shelf: SqlToldStreams, receiver: Receiver) -> int:
-    kept = await shelf.listed(receiver.receiver_id)
-    for one in kept:
-        await shelf.remove(one.stream.stream_id)
-    return len(kept)
+        count = 0 if known is None else await shelf.remove_of(known.receiver_id)
+        return count + await shelf.remove_of(file.remove(name).receiver_id)
 
 
 async def listed_streams(world: World) -> tuple[KeptStream, ...]:

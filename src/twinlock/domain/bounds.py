@@ -160,8 +160,8 @@ TOLD_DEAD_MOST = 1_000
 TOLD_AT_ONCE_MOST = 100  # Tokens in one answer to a poll: 100 KB.
 # Of those that are signed by RS256: each takes a processor 1.5 ms, thirty times as long as EdDSA.
 TOLD_RS256_AT_ONCE_MOST = 10
-# Names in one poll that are acknowledged or refused: what ten answers before it gave.
-TOLD_ACKS_MOST = 1_000
+# Names in one poll that are acknowledged or refused: what nine answers before it gave, and 30 KB.
+TOLD_ACKS_MOST = 900
 TOLD_VERIFIED_EVERY = timedelta(minutes=1)  # SSF 1.0, 8.1.4: no more often is a stream verified.
 
 # --- Newness ---

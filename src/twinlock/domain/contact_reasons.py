@@ -8,7 +8,7 @@ OF_CONTACTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "locked": (
             "You have locked this account: what leaves or weakens it waits as long as you chose.",
             "At the time shown, after you have proved it.",
-            "Wait; if your lock allows it, show two independent authenticators.",
+            "Wait. If your lock lets two authenticators spare that, show both; not to loosen it.",
         ),
         "agreement_needed": (
             "This is above the sum that you set, so a trusted contact of yours agrees to it first.",

@@ -4,7 +4,7 @@ Nobody has to end a wait, and nobody ends a key; but a key that nobody uses tell
 whoever serves looks through the accounts that have one, now and then.
 
 Always true (tests/integration/test_key_lapse_notices.py): an account is told once of each end of a
-key, however many processes look; one that does not open keeps no other from being told.
+key, however many processes look; one that cannot decide keeps no other from being told.
 """
 
 from datetime import datetime
@@ -13,8 +13,7 @@ from twinlock.domain.account import State
 from twinlock.domain.api_keys import ends_soon
 from twinlock.domain.commands import WarnOfLapse
 from twinlock.domain.decisions import Decided
-from twinlock.domain.erasure import AccountErasedError
-from twinlock.domain.errors import AccountUnknownError, SealBrokenError
+from twinlock.domain.errors import ClockUntrustedError, TwinlockError, UnavailableError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Clock, Policies, Store, Work
@@ -72,6 +71,8 @@ class KeyLapsing:
                 return 0  # No entry in the log for what is no news.
             work = Work(account_id=named, decide=run, actor=ACTOR, policy=rules.policy.name)
             await self._store.run(work)
-        except (AccountErasedError, AccountUnknownError, SealBrokenError):
+        except (ClockUntrustedError, UnavailableError):
+            raise
+        except TwinlockError:  # It is gone, or it cannot decide: another may.
             return 0
         return 1

@@ -115,6 +115,40 @@ async def test_while_the_table_is_away_the_copy_serves_and_then_says_that_it_is_
     assert {one.times for one in table.rows.values()} == {2}  # What waited was not lost.
 
 
+class Failing(Table):
+    """One that is away, and takes its time: somebody signs in meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self.away = True
+        self._meanwhile = meanwhile
+
+    async def add(self, counted: Sequence[Counted]) -> None:
+        if self.away:
+            self._meanwhile()
+        await super().add(counted)
+
+
+@pytest.mark.parametrize("most", [counting.WAITING_MOST, 2])
+async def test_what_is_learnt_while_the_table_fails_waits_beside_the_rest(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """And no more waits than may, however often it fails."""
+    monkeypatch.setattr(counting, "WAITING_MOST", most)
+    visitors = iter((GOOGLE, QUAD9))
+    table = Failing(lambda: sign_ins.learn(visit_of(sign_ins, next(visitors))))
+    sign_ins, _ = opened(table)
+    sign_ins.learn(visit_of(sign_ins))
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await sign_ins.renew()
+    table.away = False
+    await sign_ins.renew()
+
+    assert max(one.times for one in table.rows.values()) == 3
+    assert len(table.rows) <= most
+
+
 async def test_a_process_without_a_table_is_never_out_of_date() -> None:
     sign_ins, seconds = opened()
     await sign_ins.warm()

@@ -229,6 +229,13 @@ def test_the_tighter_of_two_locks_spares_what_both_spare(one: Lock, other: Lock)
     for each in (one, other):
         assert found == each or not each.days or tightens(found, each)
     assert found.days == max(one.days, other.days)
+    locked = [each for each in (one, other) if each.days] or [one]
+    assert found.two_keys is all(each.two_keys for each in locked)
+
+
+def test_what_is_no_lock_tightens_none() -> None:
+    assert not tightens(Lock(days=0, two_keys=True), OPEN)
+    assert not tightens(OPEN, Lock(days=0, two_keys=True))
 
 
 # --- What was asked for before ---

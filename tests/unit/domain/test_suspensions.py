@@ -143,10 +143,14 @@ def test_an_agreement_to_release_counts_for_an_hour(
 
 
 def test_an_account_is_suspended_once_in_90_days_whoever_does_it(desk: Desk) -> None:
+    assert desk.gate.account.suspension.next_at() is None
     desk.does(ADA, desk.suspending)
+    next_at = f"{desk.gate.now + SUSPENSION_EVERY:%Y-%m-%d %H:%M} UTC"
     for wait in (SECOND, SUSPENSION_LENGTH, SUSPENSION_EVERY - SUSPENSION_LENGTH - 2 * SECOND):
         desk.gate.wait(wait)
-        assert isinstance(desk.refuses(BEN, desk.suspending), SuspendedTooSoonError)
+        refused = desk.refuses(BEN, desk.suspending)
+        assert isinstance(refused, SuspendedTooSoonError)
+        assert str(refused).endswith(f"once in 90 days: not before {next_at}")
 
     desk.gate.wait(SECOND)
     desk.does(BEN, desk.suspending)

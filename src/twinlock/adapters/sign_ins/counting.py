@@ -80,11 +80,15 @@ class CountedSignIns:
         """Count one sign-in more, with the next that are written."""
         for tree, path in zip(_TREES, (visit.ip, visit.ua), strict=True):
             for node, parent in self._nodes(tree, path):
-                known = self._waiting.get(node)
-                if known is None and len(self._waiting) >= WAITING_MOST:
-                    continue
-                times = 1 if known is None else known.times + 1
-                self._waiting[node] = Counted(node, parent, times)
+                self._count(Counted(node, parent, 1))
+
+    def _count(self, more: Counted) -> None:
+        """Count a node so many times more, unless too many wait."""
+        known = self._waiting.get(more.node)
+        if known is None and len(self._waiting) >= WAITING_MOST:
+            return
+        times = more.times + (0 if known is None else known.times)
+        self._waiting[more.node] = more._replace(times=times)
 
     async def renew(self) -> None:
         """Write what waits, and read what all processes have counted."""
@@ -96,7 +100,8 @@ class CountedSignIns:
             try:
                 await self._table.add(sorted(waiting.values()))
             except BaseException:
-                self._waiting = waiting | self._waiting
+                for one in waiting.values():  # Beside what came meanwhile.
+                    self._count(one)
                 raise
             counted = await self._table.read(most=NODES_MOST)
             counters = await asyncio.to_thread(_counters, counted)  # Requests go on meanwhile.

@@ -48,10 +48,13 @@ _ALONE = "SELECT pg_advisory_xact_lock(7463001)"
 _SOON = "SET LOCAL synchronous_commit TO off"
 # The same within a statement that is a transaction of its own: one round trip for each message.
 _NOTED_SOON = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
-_FREE = """
-       d.state = 'waiting' AND d.rank = r.rank AND d.due_at BETWEEN s.low AND s.high
-   AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
+_UNCLAIMED = """
+       (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
         OR d.claimed_until > clock_timestamp() + $3::interval)
+"""
+_FREE = f"""
+       d.state = 'waiting' AND d.rank = r.rank AND d.due_at BETWEEN s.low AND s.high
+   AND {_UNCLAIMED}
 """
 # What was never tried, what is to be tried again, and what lies further ahead than any instant that
 # we write: it was written before a clock was set back, and has come. Each is found in the index,
@@ -68,6 +71,8 @@ SELECT DISTINCT c.name FROM unnest($4::text[]) AS c (name), {_SPANS}, LATERAL (
   SELECT FROM delivery d WHERE d.carrier = c.name AND {_FREE} ORDER BY d.due_at, d.id LIMIT 1
 ) one
 """  # noqa: S608 - our own constant
+# Each is looked at once more when its row is ours. Prevents: a message that is sent again, since
+# whoever had it, and was late, noted at this moment that it was taken.
 _CLAIM = f"""
 WITH free AS (
   SELECT one.id FROM {_SPANS}, LATERAL (
@@ -83,6 +88,7 @@ WITH free AS (
 UPDATE delivery d SET claimed_until = clock_timestamp() + $3::interval
   FROM free, subject_key k, stream a
  WHERE d.id = free.id AND k.subject = d.subject
+   AND d.state = 'waiting' AND (d.due_at <= $1 OR d.due_at > $2) AND {_UNCLAIMED}
    AND a.id = d.subject AND a.subject = d.subject AND a.kind = 'account'
 RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_until, k.wrapped,
           a.version AS account_version, a.box AS account_box

@@ -223,10 +223,11 @@ SELECT $1, $2, $3
         ) AS found) < $5
     ON CONFLICT (place, by) DO UPDATE SET seen_at = excluded.seen_at
 """
+# What is seen anew at this moment stays: it is looked at once more when its row is free.
 FORGET_SIGHTINGS = """
 WITH old AS (SELECT place, by FROM sighting WHERE seen_at <= $1 LIMIT $2),
      gone AS (DELETE FROM sighting s USING old
-               WHERE s.place = old.place AND s.by = old.by RETURNING 1)
+               WHERE s.place = old.place AND s.by = old.by AND s.seen_at <= $1 RETURNING 1)
 SELECT count(*) FROM gone
 """
 

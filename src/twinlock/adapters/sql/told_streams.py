@@ -82,6 +82,7 @@ UPDATE told_stream SET version = version + 1, box = $3, pushed = $4, claimed_unt
 """
 # Its key goes with it, by a trigger.
 _REMOVE = "DELETE FROM told_stream WHERE id = $1"
+_REMOVE_OF = "DELETE FROM told_stream WHERE receiver = $1"
 
 # A disabled stream keeps nothing (SSF, 8.1.2): it begins anew at the end of the log, so that of who
 # was erased it is never told, and knows no more. To enable a stream is also to try again where
@@ -262,6 +263,10 @@ class SqlToldStreams:
     async def remove(self, stream_id: StreamId) -> None:
         """Forget a stream, its subjects and what waits. Raises ToldStreamUnknownError."""
         await self._rows.change(_REMOVE, stream_id)
+
+    async def remove_of(self, receiver_id: ReceiverId) -> int:
+        """Forget all streams of a receiver, also one that does not open; return how many."""
+        return await self._rows.changed(_REMOVE_OF, receiver_id)
 
     async def set_status(self, stream_id: StreamId, status: StreamStatus, *, reason: str) -> None:
         """Change what a stream does; one that was disabled begins at the end of the log.

@@ -41,7 +41,7 @@ def check_nesting(text: str) -> None:
         elif opened and opened[-1] == _OPENED.get(found):
             opened.pop()
         elif token["end"] == "":  # Prevents: each quote in it read to the end of the text.
-            line = text.count("\n", 0, token.start()) + 1
+            line = text[: token.start()].count("\n") + 1
             refuse(PolicyFault.UNREADABLE, "a string that begins here never ends", line=line)
         if len(opened) > BRACKETS_MOST:
             refuse(PolicyFault.TOO_LARGE, f"it nests deeper than {BRACKETS_MOST} brackets")

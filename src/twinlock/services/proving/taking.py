@@ -48,7 +48,6 @@ from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, ta
 from twinlock.domain.members import may_agree, of_member
 from twinlock.domain.notices import code_notice
 from twinlock.domain.proving import CODES, SENT, unread
-from twinlock.domain.requirements import Answer
 from twinlock.ports import (
     Clock,
     Decide,
@@ -323,7 +322,7 @@ class Proving:
         proof = await self._proof(account, action, reply)
         command = self._command(action_id, proof, forced=forced)
         rules = self._policies.rules()
-        others = await self._sightings.elsewhere(account, action) if self._sightings else 0
+        others = await self._wanted_elsewhere(account, action, proof)
 
         def run(state: State, now: datetime) -> Decided:
             seen = msgspec.structs.replace(state, wanted_elsewhere=others)
@@ -338,8 +337,6 @@ class Proving:
         decision = committed.answer
         if decision.fault is not None:
             raise ProofRefusedError(decision.fault)
-        if self._sightings and decision.answer in (Answer.HOLD, Answer.ALLOW):
-            await self._sightings.note(account, action)
         self._learn(decision.events)
         return committed.answered
 
@@ -358,6 +355,20 @@ class Proving:
         if reply.factor is not Factor.PASSWORD:
             return False
         return await self._store.stands_for(account.account_id, idempotency) is not None
+
+    async def _wanted_elsewhere(
+        self, account: Account, action: OpenAction, proof: Right | Wrong
+    ) -> int:
+        """Return at how many other accounts its destination was wanted, and note that it is here.
+
+        It is noted first. Prevents: whoever proves at a hundred accounts in one moment, of which
+        each is decided before any other is counted.
+        """
+        if self._sightings is None:
+            return 0
+        if isinstance(proof, Right):
+            await self._sightings.note(account, action)
+        return await self._sightings.elsewhere(account, action)
 
     async def _proof(self, account: Account, action: OpenAction, reply: Reply) -> Right | Wrong:
         # Prevents: guesses that are not read, and cost a password's hashing all the same.

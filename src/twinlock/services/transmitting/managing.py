@@ -361,7 +361,9 @@ class Transmitting:
         Raises:
             ToldStreamUnknownError, ToldStreamRefusedError, SignalKeyMissingError: as they say.
         """
-        if len(poll.ack) + len(poll.set_errs) > TOLD_ACKS_MOST or poll.max_events < 0:
+        if poll.max_events < 0:
+            raise ToldStreamRefusedError("maxEvents: 0 or more")
+        if len(poll.ack) + len(poll.set_errs) > TOLD_ACKS_MOST:
             raise ToldStreamRefusedError(f"a poll names {TOLD_ACKS_MOST} tokens at most")
         kept = await self._own(receiver, stream_id)
         if kept.stream.method is not Method.POLL:

@@ -429,6 +429,7 @@ def test_a_key_that_takes_anothers_place_is_that_persons(board: Board) -> None:
     replaced(board, DORA, EVE, ADA, BEN)
 
     assert person(EVE.key, board.platform.instead) == CLEO.key
+    assert person(DORA.key, board.platform.instead) == CLEO.key
     assert person(ADA.key, board.platform.instead) == ADA.key
 
 
@@ -436,6 +437,7 @@ def test_a_key_that_comes_back_is_its_own_again(board: Board) -> None:
     replaced(board, CLEO, DORA, ADA, BEN)
     replaced(board, DORA, CLEO, ADA, BEN)
     assert person(CLEO.key, board.platform.instead) == CLEO.key
+    assert board.platform.instead == {DORA.key: CLEO.key}
 
     for new, old in ((DORA, None), (None, DORA), (DORA, None)):
         board.makes(board.change(add=new, remove=old), ADA, BEN)

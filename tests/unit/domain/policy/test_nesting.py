@@ -162,8 +162,10 @@ def test_how_deep_a_text_goes(text: str, fault: PolicyFault | None) -> None:
     assert fault_of(text) is fault
 
 
-@pytest.mark.parametrize("text", ['"' + '\\"' * 127_000, '\n"\\' + '"\\' * 127_000])
-def test_a_string_that_never_ends_is_read_once(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "line"), [('"' + '\\"' * 127_000 + "\n", 1), ('\n"\\' + '"\\' * 127_000 + "\n", 2)]
+)
+def test_a_string_that_never_ends_is_read_once(text: str, line: int) -> None:
     """Prevents: 256 KB of quotes, each of which is read to the end of the text, for minutes."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     with pytest.raises(PolicyRefusedError) as refused:
@@ -171,7 +173,7 @@ def test_a_string_that_never_ends_is_read_once(text: str) -> None:
     worked = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
 
     assert refused.value.fault is PolicyFault.UNREADABLE
-    assert refused.value.line == text.count("\n") + 1
+    assert refused.value.line == line
     assert worked < SECONDS_AT_MOST
 
 
