@@ -189,6 +189,7 @@ def check_refusal(route: Route, answer: httpx.Response, status: int) -> None:
     """Check that a route refuses in the one form that its callers read."""
     assert answer.status_code == status, route
     assert answer.headers["cache-control"] == "no-store", route
+    assert answer.headers["x-content-type-options"] == "nosniff", route
     if answer.headers["content-type"] == "text/html; charset=utf-8":
         assert route.is_page, route
         assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -362,6 +363,7 @@ async def test_nothing_answers_html_but_the_pages_under_their_policy(
     pages = 0
     for path in (*paths, *WELL_KNOWN):
         answer = await http.get(path)
+        assert answer.headers["x-content-type-options"] == "nosniff", path
         html = "html" in answer.headers.get("content-type", "") or b"<html" in answer.content
         if html:
             pages += 1

@@ -30,7 +30,7 @@ from twinlock.api.handlers import OF_ACCOUNTS, router
 from twinlock.api.message_signatures import SignedSend, outgoing
 from twinlock.api.notices import report_outcome
 from twinlock.api.openapi import render_plugins
-from twinlock.api.problems import of_anything, of_broken, of_http, of_twinlock
+from twinlock.api.problems import NO_SNIFFING, of_anything, of_broken, of_http, of_twinlock
 from twinlock.api.request import BODY_BYTES_MOST, StrictRequest
 from twinlock.api.serving import Api
 from twinlock.api.signals import SignalRefusal, push_signal
@@ -88,6 +88,7 @@ def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:
             Exception: of_anything,
         },
         lifespan=[lifespan],
+        response_headers=NO_SNIFFING,
         openapi_config=OpenAPIConfig(
             title="Twinlock",
             version="1",

@@ -23,6 +23,9 @@ from twinlock.services.spending import FEE_FORM, SPEND_ID_FORM
 
 PROBLEM = "application/problem+json"
 UNAVAILABLE = 503  # RFC 9110, 15.6.4
+# What is told may quote what was sent, on the origin at which people prove: no browser guesses that
+# it is a page. Source: Fetch, 3.6.
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 # What a text has to look like, in words: the library tells it as a regular expression.
 _FORMS = {
     f"matching regex {TYPE_FORM!r}": "of two words with a point between, as withdrawal.crypto",
@@ -80,7 +83,7 @@ def problem(
     ``detail`` may quote what was sent: what cannot be written in UTF-8 is replaced. ``retry_after``
     is in seconds.
     """
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **NO_SNIFFING}
     if status in (429, UNAVAILABLE):
         headers["Retry-After"] = str(retry_after)
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
