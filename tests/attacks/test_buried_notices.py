@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON
+from support.companies import BOBS, CAROLS, a_company, agrees, asks
 from support.gates import Gate
 from support.worlds import (
     DESKTOP,
@@ -109,6 +110,27 @@ def test_a_flood_just_before_the_change_counts_and_one_long_before_does_not() ->
         gate.wait(length)
         action = asked(gate)
         begun = gate.now
+        gate.wait(DAY)
+        gate.settle()
+
+        assert gate.is_open(action) is (until == 2 * DAY)
+        if gate.is_open(action):
+            assert gate.action(action).until == begun + until
+
+
+def test_a_wait_that_begins_late_is_no_more_than_doubled_and_by_no_flood_of_before() -> None:
+    """Prevents: the hours in which members agree, counted as a part of what is doubled."""
+    for flood_first, until in ((True, DAY), (False, 2 * DAY)):
+        gate = a_company()
+        action = asks(gate, LIST)
+        if flood_first:
+            gate.wait(HOUR)
+            buried(gate)
+        gate.wait(10 * HOUR)
+        agrees(gate, action, BOBS, CAROLS)
+        begun = gate.now
+        if not flood_first:
+            buried(gate)
         gate.wait(DAY)
         gate.settle()
 

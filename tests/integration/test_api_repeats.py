@@ -12,6 +12,7 @@ from twinlock.adapters.hashing import ThreadHasher
 from twinlock.client import ProblemError
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.ids import parse_account_id
+from twinlock.range.device import TotpApp
 
 NOBODYS = {"session": {"session_id": "ses_" + "a" * 26}}
 KEY = "the-same-key-1"
@@ -98,6 +99,34 @@ async def test_a_key_that_was_used_conflicts_also_when_the_action_is_over(
         409,
         "idempotency_conflict",
     )
+
+
+async def test_a_binding_that_is_asked_for_again_is_told_how_it_stands(
+    service: Service, alice: Customer
+) -> None:
+    """Prevents: a binding that waits, told as refused to whoever lost its first answer."""
+    bodies: list[dict[str, Any]] = []
+    for _ in range(2):
+        offered = await service.client.offer(alice.account_id, "totp")
+        code = TotpApp(offered["uri"]).code(service.clock.at)
+        payload = {
+            "authenticator": "totp",
+            "candidate_id": offered["candidate_id"],
+            "code": code,
+        }
+        body = {"account_id": alice.account_id, "type": "authenticator.bind", "payload": payload}
+        bodies.append(body)
+    first = await service.client.propose(bodies[0], key=KEY)
+    before = await entries(alice)
+
+    again = await service.client.propose(bodies[0], key=KEY)
+    assert (again.action_id, again.state) == (first.action_id, "open")
+    told = await refusal(service.client.propose(bodies[0], key="another-key-1"))
+    assert told == (422, "proof_refused")
+    await service.client.propose(bodies[1], key="another-key-2")
+    gone = {**bodies[1], "payload": bodies[1]["payload"] | {"code": "000000"}}
+    assert await refusal(service.client.propose(gone, key=KEY)) == (409, "idempotency_conflict")
+    assert await entries(alice) == before + 1
 
 
 # --- Asking again ---

@@ -217,7 +217,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     state: ActionState = ActionState.OPEN
     claimed_cents: int = 0
     value_cents: int = 0
-    proved_at: datetime | None = None
+    proved_at: datetime | None = None  # or since when somebody has been told that it waits
     until: datetime | None = None  # the end of its longest wait so far: copied, never shortened
     offered_until: datetime | None = None  # as ``until``, of a wait that a second root may spare
     session_id: SessionId | None = None

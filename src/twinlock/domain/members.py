@@ -86,8 +86,8 @@ def seen_by(state: State, action: OpenAction) -> State:
     return replace(state, account=of_member(state.account, action.member_id))
 
 
-def check_name(account: Account, name: str, *, now: datetime) -> str:
-    """Return ``name`` when nobody of ``account`` is called so, whatever its case and spaces.
+def check_name(account: Account, name: str, *, now: datetime) -> None:
+    """Return where nobody of ``account`` is called ``name``, whatever its case and spaces.
 
     Nor may anybody who is about to become a member be called so. Who was, and whom nobody admitted
     in time, is not, though nothing was decided in the account since.
@@ -102,7 +102,6 @@ def check_name(account: Account, name: str, *, now: datetime) -> str:
     taken = [one.name for one in (*account.members, *coming) if isinstance(one, Member | MemberAdd)]
     if _folded(name) in map(_folded, (FIRST_MEMBER, *taken)):
         raise MalformedError("somebody of this account is called so: invite them by another name")
-    return name
 
 
 def _folded(name: str) -> str:

@@ -11,7 +11,7 @@ from twinlock.domain.account import (
     OpenAction,
     State,
 )
-from twinlock.domain.actions import place_of
+from twinlock.domain.actions import AccountErase, place_of
 from twinlock.domain.api_keys import (
     by_keys_alone,
     charge_of,
@@ -59,6 +59,7 @@ from twinlock.domain.members import bit_of
 from twinlock.domain.policy.leaving import counted_at
 from twinlock.domain.successors import is_foreign
 from twinlock.domain.throttle import UNCOUNTED, after_failure, can_be_guessed, open_again, reopens
+from twinlock.domain.waits import begins_told
 
 # Whoever has the link of an agreement asks these. Prevents: one who asks, and asks again, until the
 # question is gone that who asks is answering.
@@ -180,15 +181,18 @@ def _count(state: State, event: ProofRefused) -> State:
 
 
 def _hold(state: State, event: ActionHeld) -> State:
+    action = state.account.action(event.action_id)
     told = {"offered_until" if event.choice else "until": event.until}
+    begins = begins_told(action) and not isinstance(action.payload, AccountErase)
     return with_action(
         state,
         event.action_id,
         state=ActionState.OPEN,
         lapses_at=event.lapses_at,
-        proved_at=state.account.action(event.action_id).proved_at or event.at,
+        # An erasure's is held against its proof's leaf (``erasure.check_proved``).
+        proved_at=event.at if begins else action.proved_at or event.at,
         entry=state.account.chain.entries,
-        lengthened=state.account.action(event.action_id).lengthened or event.lengthened,
+        lengthened=action.lengthened or event.lengthened,
         **told,
     )
 

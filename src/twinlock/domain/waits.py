@@ -69,10 +69,18 @@ def begun(facts: Facts, action: OpenAction) -> Facts:
     Prevents: a proof while something else refuses for some hours, after which half of the wait is
     over that nobody had heard of.
     """
-    told = action.until is not None or action.offered_until is not None
-    if told or action.state is not ActionState.OPEN or facts.proved_at is None:
+    if not begins_told(action) or facts.proved_at is None:
         return facts
     return replace(facts, proved_at=facts.now)
+
+
+def begins_told(action: OpenAction) -> bool:
+    """Say whether what is told next of ``action`` is the first of its waits, and begins then.
+
+    A yes that must wait after all was announced by its yes.
+    """
+    told = action.until is not None or action.offered_until is not None
+    return not told and action.state is ActionState.OPEN
 
 
 def _later(until: datetime, told: datetime | None) -> bool:

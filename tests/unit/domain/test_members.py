@@ -62,12 +62,13 @@ from twinlock.domain.actions import (
     LimitLower,
     LimitRaise,
     LockTighten,
+    MemberAdd,
     class_of,
 )
 from twinlock.domain.answers import tell_open
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.authenticators.model import Authenticator, Passkey
+from twinlock.domain.authenticators.model import Authenticator, Passkey, credential_of
 from twinlock.domain.bounds import (
     CONTEST_LENGTH,
     MEMBER_ACTIONS_MOST,
@@ -536,11 +537,25 @@ def test_what_is_added_is_what_was_signed_and_nobody_who_is_one(made: Authentica
 def test_whose_passkey_is_somebodys_already_is_not_added() -> None:
     gate = a_company()
     robert = MemberId("mem_robert")
-    payload = replace(add_member("Bob")[0], member_id=robert)
+    payload = replace(add_member("Bob")[0], member_id=robert, name="Robert")
     made = replace(BOBS, member_id=robert, authenticator_id=AuthenticatorId("aut_robert"))
 
     said = gate.propose(payload, encode(made).decode())
     assert Reason.ALREADY_BOUND in reasons(said.requirement)
+
+
+def test_of_two_who_take_up_one_name_at_once_the_second_is_refused() -> None:
+    """Prevents: two requests that both found the name free, and two members called Dave."""
+    gate = a_company()
+    gate.propose(*add_member())
+    made = replace(member_key("Dave", 2), member_id=MemberId("mem_other"))
+    another = MemberAdd(
+        account=ALICE, member_id=made.member_id, name=" dave", credential=credential_of(made)
+    )
+
+    with pytest.raises(MalformedError):
+        gate.propose(another, encode(made).decode())
+    assert [one.payload for one in gate.account.actions] == [add_member()[0]]
 
 
 def test_there_are_so_many_members_and_no_more() -> None:

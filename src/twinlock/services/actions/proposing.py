@@ -17,7 +17,7 @@ from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.errors import MalformedError, SealBrokenError, present
+from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
 from twinlock.domain.evaluation import Evaluated, Evaluation, check_resource, draft_of, evaluated
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
@@ -182,9 +182,16 @@ class Actions:
             SealBrokenError: the key stands for another account's action.
         """
         rules = self._policies.rules()
-        prepared = await self._preparing.prepare(
-            proposal.type, proposal.payload, named, rules, member=proposal.member_id
-        )
+        try:
+            prepared = await self._preparing.prepare(
+                proposal.type, proposal.payload, named, rules, member=proposal.member_id
+            )
+        except TwinlockError:
+            # Prevents: a candidate that its own proposal used up, told as gone to who repeats it.
+            found = await self._store.stands_for(named, idempotency)
+            if found is None:
+                raise
+            return _repeated(found, named)
         action = action_id(named, self._entropy.draw(16))
         command = Propose(
             action_id=action,
