@@ -389,8 +389,8 @@ EDITS = [
     # What can be looked up
     (
         (
-            "INSERT INTO inbox (subject, serial, box) SELECT subject, serial, {flipped} FROM outbox;"
-            "DELETE FROM outbox"
+            "INSERT INTO inbox (subject, serial, box)"
+            " SELECT subject, serial, {flipped} FROM outbox; DELETE FROM outbox"
         ),
         {Fault.LETTER_BROKEN},
     ),
