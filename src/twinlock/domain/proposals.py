@@ -29,7 +29,7 @@ from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.commands import Propose
 from twinlock.domain.errors import InvariantError, TwinlockError, invariant
 from twinlock.domain.ids import account_of
-from twinlock.domain.members import member_ids
+from twinlock.domain.members import check_name, member_ids
 from twinlock.domain.notice_words import opened
 
 
@@ -54,6 +54,7 @@ def check_proposal(account: Account, command: Propose, *, now: datetime) -> None
         MemberUnknownError: it names somebody who is no member.
         PayloadTooLargeError: the canonical payload is longer than PAYLOAD_BYTES_MOST.
         ProofRefusedError: its candidate is gone, or was used up by another proposal.
+        MalformedError: a member whom it adds has the name of another one (``members.check_name``).
     """
     named = {command.payload.account, account_of(command.action_id), account.account_id}
     invariant(len(named) == 1, "a proposal, its payload and its account are one")
@@ -68,6 +69,8 @@ def check_proposal(account: Account, command: Propose, *, now: datetime) -> None
     live = (one.candidate_id for one in account.candidates if one.expires_at > now)
     if command.candidate_id is not None and command.candidate_id not in live:
         raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
+    if isinstance(command.payload, MemberAdd):
+        check_name(account, command.payload.name, now=now)
     _check_secret(account, command)
 
 

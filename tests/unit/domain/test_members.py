@@ -536,11 +536,20 @@ def test_what_is_added_is_what_was_signed_and_nobody_who_is_one(made: Authentica
 def test_whose_passkey_is_somebodys_already_is_not_added() -> None:
     gate = a_company()
     robert = MemberId("mem_robert")
-    payload = replace(add_member("Bob")[0], member_id=robert)
+    payload = replace(add_member("Bob")[0], member_id=robert, name="Robert")
     made = replace(BOBS, member_id=robert, authenticator_id=AuthenticatorId("aut_robert"))
 
     said = gate.propose(payload, encode(made).decode())
     assert Reason.ALREADY_BOUND in reasons(said.requirement)
+
+
+def test_two_of_one_name_are_not_added_beside_each_other() -> None:
+    """Prevents: two invitations of one name that are taken up in the same moment."""
+    gate = a_company()
+    gate.propose(*add_member("Dave"))
+    for name in ("Bob", " dave", "The first member"):
+        with pytest.raises(MalformedError):
+            gate.propose(*add_member(name))
 
 
 def test_there_are_so_many_members_and_no_more() -> None:

@@ -37,7 +37,7 @@ from twinlock.domain.drafts import parse
 from twinlock.domain.duress import sealed
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import AccountId, AuthenticatorId, ChallengeId, MemberId, tail
-from twinlock.domain.members import check_name, of_member
+from twinlock.domain.members import of_member
 from twinlock.domain.notice_words import NoticeWordRefusedError, NoticeWordRule
 from twinlock.domain.people import is_known
 from twinlock.ports import Clock, Entropy, Hasher, Store
@@ -195,7 +195,7 @@ class Binding:
         """Return the member that a draft adds, with their first passkey.
 
         Raises:
-            MalformedError: it is no draft of one, or a member has the invitation's name by now.
+            MalformedError: it is no draft of one.
             ProofRefusedError: the invitation is over, or the passkey is somebody's here already.
         """
         draft = parse(data, drafts.MemberAddDraft)
@@ -205,7 +205,7 @@ class Binding:
         payload = MemberAdd(
             account=named,
             member_id=made.member_id,
-            name=check_name(account, candidate.name, now=self._clock.now(database_at=None)),
+            name=candidate.name,
             credential=credential_of(made),
         )
         return _joins(payload, made, candidate)
