@@ -51,7 +51,8 @@ before.
 **Once, and resumable.** An account's id follows from the installation's log origin and the row's
 `reference`, so the account itself is the mark of its row. A row whose account exists is refused
 (`account_exists`), whatever file it comes from; with `--resume` those that this very file brought
-count as done. Stop it where you like, also by `kill -9`, and run it again with `--resume`. A file
+count as done, also where another `--map` reads them otherwise now: what went in stays as it is.
+Stop it where you like, also by `kill -9`, and run it again with `--resume`. A file
 that was mended is another file: cut the rows that went in, or let them be refused. Whoever knows
 a reference can compute its account's id, and so tell from a copy of the database which rows are
 that customer's, not what they say: take the older system's customer number, never an address.

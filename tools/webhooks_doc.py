@@ -96,6 +96,8 @@ type, its first words and `.*`, or `*` for all, and may be repeated. There are a
 {ENDPOINTS_MOST} endpoints. URL and secrets are kept sealed: the database cannot read them, nor lead
 messages elsewhere.
 
+* `twinlock webhook list` names on stderr what is not what we sealed, with exit code 1:
+  remove it, and add it anew.
 * `twinlock webhook test ID` sends a message that tells of nothing, and says what came back.
 * `twinlock webhook rotate ID` makes a new secret. Older ones sign beside it for a day, or for
   `--overlap-hours` (0: not at all; {in_words(OVERLAP_MOST, written="")} at most), so a receiver may

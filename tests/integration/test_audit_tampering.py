@@ -386,6 +386,14 @@ EDITS = [
     # What waits
     ("UPDATE outbox SET box = {flipped}", {Fault.LETTER_BROKEN}),
     ("UPDATE outbox SET serial = serial || 'x'", {Fault.LETTER_BROKEN}),
+    # What can be looked up
+    (
+        (
+            "INSERT INTO inbox (subject, serial, box)"
+            " SELECT subject, serial, {flipped} FROM outbox; DELETE FROM outbox"
+        ),
+        {Fault.LETTER_BROKEN},
+    ),
 ]
 
 

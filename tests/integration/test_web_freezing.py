@@ -1,5 +1,7 @@
 """The link that freezes: opening it does nothing, a button acts, and it is good once a month."""
 
+import asyncio
+
 import httpx
 import pytest
 from support.browser import Web, letters
@@ -84,6 +86,21 @@ async def test_a_month_must_pass_or_the_next_page_asks_for_more(web: Web, alice:
     assert said.status_code == 303
     assert "Confirm with a passkey" in page.text
     assert {again.headers["location"], *last} == {said.headers["location"]}
+
+
+async def test_two_taps_at_once_name_the_one_freeze_and_name_it_again(
+    web: Web, alice: Customer
+) -> None:
+    """Prevents: a tap whose link, opened once more, leads to an action that never was."""
+    path, fields = split(await link_of(alice))
+    await web.form(path, **fields)
+    alice.service.clock.forward(hours=80)
+    pages = [{**fields, "page": letter * 26} for letter in "abc"]
+
+    first = await asyncio.gather(*(web.form(path, **one) for one in pages))
+    again = [await web.form(path, **one) for one in pages]
+
+    assert len({said.headers["location"] for said in (*first, *again)}) == 1
 
 
 @pytest.mark.parametrize(

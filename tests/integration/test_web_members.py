@@ -1,5 +1,6 @@
 """Members of a company, whole: invited, added, agreeing, and removed; over API and pages."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +154,22 @@ async def test_nobody_is_invited_by_the_name_of_a_member(
     await carol.take_up()
     late = await web.json(f"{path}/passkey", {"response": response})
     assert late.status_code == 400
+
+
+async def test_of_two_of_one_name_who_come_at_once_one_is_let_in(
+    web: Web, alice: Customer, bob: Colleague
+) -> None:
+    """Prevents: two invitations of one name that are taken up in the same moment."""
+    assert bob.member_id
+    asked = []
+    for seed in (b"one Carol", b"another Carol"):
+        carol = Colleague(web, alice, "Carol", SoftwareAuthenticator(seed.ljust(32, b".")))
+        path, response = await carol.invited()
+        asked.append((f"{path}/passkey", {"response": response}))
+
+    told = await asyncio.gather(*(web.json(*one) for one in asked))
+
+    assert sorted(one.status_code for one in told) == [200, 400]
 
 
 async def test_whom_nobody_admitted_in_time_is_invited_again_by_the_same_name(

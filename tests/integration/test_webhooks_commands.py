@@ -104,6 +104,25 @@ async def test_who_replays_to_an_endpoint_that_is_disabled_is_told_so(
         assert (told.code, "twinlock webhook enable" in told.err) == (0, True)
 
 
+async def test_one_endpoint_that_somebody_changed_is_named_and_the_others_are_listed(
+    variables: Variables, database: TestDatabase
+) -> None:
+    """Prevents: one row, changed by whoever writes the database, that keeps all from being seen."""
+    url = "https://hooks.example/"
+    broken = str(value_of(await run(variables, "webhook", "add", url, "--json"))["id"])
+    await database.execute("UPDATE webhook SET box = 'x'")
+    alone = await run(variables, "webhook", "list")
+    assert (alone.code, alone.out) == (1, "no webhook opens\n")
+    whole = str(value_of(await run(variables, "webhook", "add", url, "--json"))["id"])
+
+    told = await run(variables, "webhook", "list", "--json")
+
+    assert [one["id"] for one in msgspec.json.decode(told.out)] == [whole]
+    assert (told.code, f"{broken} is not what we sealed" in told.err) == (1, True)
+    assert (await run(variables, "webhook", "remove", broken)).code == 0
+    assert (await run(variables, "webhook", "list")).code == 0
+
+
 async def test_an_endpoint_is_listed_without_what_is_secret_and_is_removed(
     variables: Variables, receiver: Receiver
 ) -> None:

@@ -47,7 +47,7 @@ from support.worlds import (
 from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise, LockTighten
 from twinlock.domain.bounds import MEMBER_WAIT, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import ActionClass, ActionType
-from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.errors import DocumentTooLargeError, MalformedError
 from twinlock.domain.laws import LAWS
 from twinlock.domain.member_laws import members_needed
 from twinlock.domain.policy.facts import Facts
@@ -208,7 +208,7 @@ def with_bobs_session() -> Gate:
 
 def play(gate: Gate, move: Move) -> None:
     gate.account = replace(gate.account, sessions=(replace(BOBS_SESSION, started_at=gate.now),))
-    with suppress(DocumentTooLargeError, MemberUnknownError):
+    with suppress(DocumentTooLargeError, MalformedError, MemberUnknownError):
         move(gate)
 
 

@@ -53,7 +53,8 @@ class Hooks:
 
     async def listed(self, webhook_id: WebhookId) -> ListedWebhook:
         """Return what is shown of one endpoint."""
-        return next(one for one in await self.use.listed() if one.webhook_id == webhook_id)
+        listed, _ = await self.use.listed()
+        return next(one for one in listed if one.webhook_id == webhook_id)
 
     def pumps(self) -> Pumps:
         """Return the sending as a process does it: beside everything."""

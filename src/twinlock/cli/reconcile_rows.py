@@ -87,7 +87,7 @@ class Reader:
 
 
 def _text(line: bytes) -> str:
-    if len(line) > LINE_BYTES_MOST:
+    if len(line.removesuffix(b"\n")) > LINE_BYTES_MOST:  # Also of a last line, which has no end.
         raise RowBrokenError(RowFault.ROW_TOO_LARGE)
     try:
         text = line.decode("utf-8")

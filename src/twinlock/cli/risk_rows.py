@@ -15,6 +15,7 @@ import msgspec
 
 from twinlock.domain.errors import TwinlockError
 from twinlock.ports.sign_ins import Visitor
+from twinlock.services.importing.reading import ends_inside
 from twinlock.services.risk import Attempt
 
 LINE_BYTES_MOST = 8_192  # Some have a thousand; the last of each of 50,000 users is kept.
@@ -96,6 +97,8 @@ class Rows:
         self._columns = columns
         self._reader = reader
         self._line = 0
+        self._inside = False  # Whether the lines so far left a quoted cell of CSV open,
+        self._within = False  # and whether those before the last one did.
         self.broken: Counter[str] = Counter()
         self.told: list[Broken] = []
         self.skipped = 0
@@ -122,9 +125,11 @@ class Rows:
     def _lines(self) -> Iterator[str]:
         while data := self._file.readline(LINE_BYTES_MOST + 1):
             self._line += 1
-            if len(data) > LINE_BYTES_MOST:
-                while data and not data.endswith(b"\n"):
-                    data = self._file.readline(LINE_BYTES_MOST + 1)
+            whole = len(data.removesuffix(b"\n")) <= LINE_BYTES_MOST
+            if not whole:
+                data += self._skip(data)
+            self._within, self._inside = self._inside, ends_inside(data, inside=self._inside)
+            if not whole:
                 self._note(Fault.TOO_LONG)
                 continue
             try:
@@ -134,6 +139,14 @@ class Rows:
                 continue
             if text.strip():
                 yield text
+
+    def _skip(self, data: bytes) -> bytes:
+        """Read on to the end of a line that begins with ``data``; keep a quote where one is odd."""
+        odd = 0
+        while data and not data.endswith(b"\n"):
+            data = self._file.readline(LINE_BYTES_MOST + 1)
+            odd ^= data.count(b'"') & 1
+        return b',"' if odd else b""  # Behind a comma, since it opens a cell where none is open.
 
     def _rows(self) -> Iterator[Mapping[str, str]]:
         lines = self._lines()
@@ -166,8 +179,14 @@ class Rows:
         return {name: "" if value is None else str(value) for name, value in found.items()}
 
     def _records(self, header: list[str], lines: Iterator[str]) -> Iterator[Mapping[str, str]]:
-        """Give the rows of a CSV file; a line is a row, since no field of ours has two lines."""
+        """Give the rows of a CSV file; a line is a row, since no field of ours has two lines.
+
+        Prevents: a visitor whose own text has a second line, which tells of somebody's sign-in.
+        """
         for line in lines:
+            if self._within:
+                self._note(Fault.NOT_CSV)
+                continue
             try:
                 [fields] = csv.reader([line], strict=True)
             except (csv.Error, ValueError):

@@ -16,6 +16,8 @@ from twinlock.services.webhooks.endpoints import ListedWebhook, ShownSecret, Tri
 
 T = TypeVar("T")
 NOT_TAKEN = 1  # The exit code of a trial that was not taken.
+BROKEN = 1  # The exit code of a list in which somebody changed an endpoint.
+_NONE = {False: "no webhook was added yet", True: "no webhook opens"}
 
 app = typer.Typer(help="Where outcomes are pushed to.", no_args_is_help=True)
 
@@ -58,10 +60,14 @@ def add(
 
 @app.command("list")
 def list_command(*, as_json: Json = False) -> None:
-    """List the endpoints, the oldest first: what each is told, and how far it has come."""
-    listed = _run(lambda webhooks: webhooks.listed())
-    text = "\n".join(_in_words(one) for one in listed) or "no webhook was added yet"
-    result([_values(one) for one in listed], as_json=as_json, text=text)
+    """List the endpoints, the oldest first; exit code 1 says that one is not what we sealed."""
+    listed, broken = _run(lambda webhooks: webhooks.listed())
+    text = "\n".join(_in_words(one) for one in listed)
+    result([_values(one) for one in listed], as_json=as_json, text=text or _NONE[bool(broken)])
+    for named in broken:
+        say(f"{named} is not what we sealed, and is told nothing: remove it, and add it anew")
+    if broken:
+        raise typer.Exit(BROKEN)
 
 
 @app.command("rotate")

@@ -80,7 +80,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     ``opens`` begins an account: ``decide`` is then given that account. With a ``teller`` the answer
     is told, and signed, by the store: while the disk is busy, and to nobody before the commit.
     ``also`` are other names that the destination may go by; ``decide`` is given the one that the
-    account, once it is locked, knows it by (``domain.naming``).
+    account, once it is locked, knows it by (``domain.naming``). ``action_id`` is what the
+    idempotency key stands for, once it is used: "" for the action that the answer is about, where
+    only the account, once it is locked, tells which.
     """
 
     account_id: AccountId
@@ -90,7 +92,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     destination_id: DestinationId | None = None
     also: tuple[DestinationId, ...] = ()
     idempotency: Idempotency | None = None
-    action_id: str = ""  # what the idempotency key stands for, once it is used
+    action_id: str = ""
     opens: Account | None = None
     marks: tuple[bytes, ...] = ()  # under which an API key is found that this brings about
     teller: Teller | None = None

@@ -27,12 +27,8 @@ class WebhookShelf(Protocol):
         """Keep a new endpoint; it is told of what is decided from now on."""
         ...
 
-    async def listed(self) -> tuple[KeptWebhook, ...]:
-        """Return every endpoint, the oldest first. Raises SealBrokenError."""
-        ...
-
-    async def sound(self) -> tuple[tuple[KeptWebhook, ...], bool]:
-        """Return the endpoints that open, the oldest first, and whether those are all."""
+    async def listed(self) -> tuple[tuple[KeptWebhook, ...], tuple[WebhookId, ...]]:
+        """Return the endpoints that open, the oldest first, and the names of those that do not."""
         ...
 
     async def read(self, webhook_id: WebhookId) -> KeptWebhook:

@@ -17,6 +17,7 @@ from twinlock.domain.account import Account, State
 from twinlock.domain.answers import tell
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.canonical import encode
+from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Entry, Kept, Origin
 from twinlock.domain.errors import (
     AccountUnknownError,
@@ -106,7 +107,7 @@ class MemoryStore:
             salts=self._entropy.draw(SALTS_BYTES * len(decided.decisions)),
         )
         first = len(self._leaves)
-        self._write(work, booked, at=at)
+        self._write(work, booked, decided.answer, at=at)
         self._marks |= {(mark, work.account_id) for mark in work.marks}
         index = len(self._leaves) - 1
         return Committed(
@@ -161,7 +162,7 @@ class MemoryStore:
             halted_at=self.halted,
         )
 
-    def _write(self, work: Work, booked: Booked, *, at: datetime) -> None:
+    def _write(self, work: Work, booked: Booked, said: Decision, *, at: datetime) -> None:
         labels = [entry.label for entry in booked.entries]
         if len({*labels}) < len(labels) or not self._labels.isdisjoint(labels):
             raise StateRolledBackError("an entry of this number exists already")
@@ -174,7 +175,7 @@ class MemoryStore:
         for closed in booked.closed:
             self._closed[closed.action.action_id] = encode(closed)
         if work.idempotency is not None:
-            used = (work.idempotency.digest, work.action_id)
+            used = (work.idempotency.digest, work.action_id or said.action_id)
             self._used[_key(work), work.idempotency.key] = used
         for notice in booked.notices:
             number = self._sent + len(self._outgoing) + 1

@@ -9,7 +9,7 @@ from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.canonical import b64url
 from twinlock.domain.channels import Channel
 from twinlock.domain.commands import FreezeByLink
-from twinlock.domain.freeze_links import asked_before, freezer, link_stands
+from twinlock.domain.freeze_links import freezer, link_stands
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ENTROPY_BYTES, ActionId, ChannelId, account_of
 from twinlock.domain.ids import action_id as new_action_id
@@ -79,7 +79,6 @@ class FreezeLinks:
             channel_id=channel.channel_id,
             told_at=action.proposed_at,
         )
-        again = asked_before(account, channel, now=self._clock.now(database_at=None))
         rules = self._policies.rules()
         committed = await self._store.run(
             Work(
@@ -88,7 +87,6 @@ class FreezeLinks:
                 actor=actor,
                 policy=rules.policy.name,
                 idempotency=idempotency,
-                action_id=command.freeze_id if again is None else again.action_id,
                 teller=self._policies.teller(),
             )
         )

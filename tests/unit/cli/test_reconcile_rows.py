@@ -12,7 +12,7 @@ from support.executed import ACTION, ADDRESS, ALICE
 from twinlock.cli.import_files import Line
 from twinlock.cli.reconcile_rows import ExecutedFileError, Reader
 from twinlock.domain.reconciling.rows import MAY, NEEDED, Executed, RowBrokenError, RowFault
-from twinlock.services.importing.reading import Format
+from twinlock.services.importing.reading import LINE_BYTES_MOST, Format
 
 SAID = {
     "reference": "tx-1",
@@ -128,6 +128,13 @@ def test_a_line_of_json_is_read_and_more_in_it_passed_over() -> None:
     line = json.dumps(SAID | {"colour": ["red"]}).encode() + b"\r\n"
 
     assert read(Reader(Format.JSONL), line).memo == ""
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_of_just_the_length_is_read_with_and_without_an_end(end: bytes) -> None:
+    line = json.dumps(SAID).encode().ljust(LINE_BYTES_MOST)
+
+    assert read(Reader(Format.JSONL), line + end).reference == "tx-1"
 
 
 @given(data=st.binary(max_size=200), form=st.sampled_from(Format))

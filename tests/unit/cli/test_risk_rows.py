@@ -109,7 +109,6 @@ def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
         (b"alice,,x", Fault.IP),
         (b"alice,8.8.8.8", Fault.FIELDS),
         (b"alice,8.8.8.8,x,y", Fault.FIELDS),
-        (b'alice,8.8.8.8,"x', Fault.NOT_CSV),
         (b'alice,8.8.8.8,"x"y', Fault.NOT_CSV),
         (b"alice,8.8.8.8,\xff", Fault.NOT_UTF8),
         (b"alice,8.8.8.8," + b"x" * LINE_BYTES_MOST, Fault.TOO_LONG),
@@ -125,6 +124,33 @@ def test_a_broken_row_is_counted_with_its_line_and_the_next_is_read(
     assert [one.user for one in found] == ["bob"]
     assert [(one.line, one.code) for one in rows.told] == [(2, fault)]
     assert rows.broken == {fault: 1}
+
+
+@pytest.mark.parametrize(
+    ("opening", "fault"),
+    [
+        (b'alice,8.8.8.8,"x', Fault.NOT_CSV),
+        (b'alice,8.8.8.8,"\xff', Fault.NOT_UTF8),
+        (b'alice,8.8.8.8,"' + b"x" * LINE_BYTES_MOST, Fault.TOO_LONG),
+        (b"alice,8.8.8.8," + b"x" * LINE_BYTES_MOST + b',"', Fault.TOO_LONG),
+    ],
+)
+def test_no_line_within_a_cell_is_a_row(opening: bytes, fault: Fault) -> None:
+    """Prevents: a user agent of several lines, of which one tells of another user's sign-in."""
+    lines = (b"user,ip,user_agent", opening, b"mallory,8.8.8.8,x", b'x"', b"bob,8.8.8.8,x")
+    found, rows = read(b"\n".join(lines))
+
+    assert [one.user for one in found] == ["bob"]
+    told = [(one.line, one.code) for one in rows.told]
+    assert told == [(2, fault), (3, Fault.NOT_CSV), (4, Fault.NOT_CSV)]
+
+
+def test_a_line_of_just_the_length_is_a_row_with_and_without_its_end() -> None:
+    start = b"alice,8.8.8.8,"
+    just = start + b"x" * (LINE_BYTES_MOST - len(start))
+    found, rows = read(b"user,ip,user_agent\n" + just + b"\n" + just)
+
+    assert (len(found), rows.broken) == (2, {})
 
 
 @pytest.mark.parametrize(

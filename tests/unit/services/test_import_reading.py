@@ -101,6 +101,14 @@ def test_a_broken_line_of_csv_is_told_as_that(line: bytes, expected: RowFault) -
     assert fault(csv_reader("reference", "email_1"), line)[0] is expected
 
 
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_row_of_just_the_length_is_read_with_and_without_an_end(end: bytes) -> None:
+    start, close = b'{"reference": "c-1"', b"}"
+    line = start + b" " * (LINE_BYTES_MOST - len(start) - len(close)) + close
+
+    assert Reader(Format.JSONL, renames={}).row(line + end).reference == "c-1"
+
+
 def outcomes(reader: Reader, *lines: bytes) -> list[Row | RowFault]:
     found: list[Row | RowFault] = []
     for line in lines:

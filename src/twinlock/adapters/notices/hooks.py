@@ -88,7 +88,8 @@ class Hooks:
         That an endpoint is disabled says that it wants no outcomes any more, and nothing of this.
         Prevents: a receiver whose 410 to an outcome ends every SMS, and with it every wait's word.
         """
-        listed, self._know_all = await self._shelf.sound()
+        listed, broken = await self._shelf.listed()
+        self._know_all = not broken
         self._known = {}
         for named in TYPES.values():
             fitting = (one.endpoint for one in listed if carries(one.endpoint.patterns, named))

@@ -294,7 +294,7 @@ class Batch:
             self.keys[work.account_id], self.new_keys[work.account_id] = key, wrapped
         if work.idempotency is not None:
             name = key_name(work, work.idempotency)
-            digest, action_id = work.idempotency.digest, work.action_id
+            digest, action_id = work.idempotency.digest, work.action_id or decided.answer.action_id
             use = key_use(self.sealer, name, digest=digest, action_id=action_id)
             self.new_uses[name] = use
         self.rows.update(rows)

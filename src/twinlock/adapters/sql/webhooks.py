@@ -10,7 +10,6 @@ one that stands; an endpoint begins at the end of the log.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -169,21 +168,18 @@ class SqlWebhooks:
         wrapped, box = self._rows.begin(endpoint.webhook_id, endpoint)
         await self._rows.change(_ADD, endpoint.webhook_id, wrapped, box)
 
-    async def listed(self) -> tuple[KeptWebhook, ...]:
-        """Return every endpoint, the oldest first. Raises SealBrokenError."""
-        rows = await self._database.read(lambda db: db.fetch(_LIST))
-        return _by_age(self._opened(row) for row in rows)
-
-    async def sound(self) -> tuple[tuple[KeptWebhook, ...], bool]:
-        """Return the endpoints that open, the oldest first, and whether those are all.
+    async def listed(self) -> tuple[tuple[KeptWebhook, ...], tuple[WebhookId, ...]]:
+        """Return the endpoints that open, the oldest first, and the names of those that do not.
 
         Prevents: one endpoint that somebody changed, by which nobody is told anything.
         """
-        rows, kept = await self._database.read(lambda db: db.fetch(_LIST)), list[KeptWebhook]()
-        for row in rows:
-            with suppress(SealBrokenError):
+        kept, broken = list[KeptWebhook](), list[WebhookId]()
+        for row in await self._database.read(lambda db: db.fetch(_LIST)):
+            try:
                 kept.append(self._opened(row))
-        return _by_age(kept), len(kept) == len(rows)
+            except SealBrokenError:
+                broken.append(WebhookId(row["id"]))
+        return _by_age(kept), tuple(sorted(broken))
 
     async def read(self, webhook_id: WebhookId) -> KeptWebhook:
         """Return an endpoint. Raises WebhookUnknownError."""
@@ -200,7 +196,7 @@ class SqlWebhooks:
 
     async def has_desk(self) -> bool:
         """Say whether an endpoint hears of duress that is told at all."""
-        known, _ = await self.sound()
+        known, _ = await self.listed()
         return any(is_desks(one.endpoint.patterns) and not one.health.disabled for one in known)
 
     async def remove(self, webhook_id: WebhookId) -> None:

@@ -106,7 +106,7 @@ class Backlog(Collector):
 
     async def count(self) -> None:
         """Count anew."""
-        listed, _ = await self._shelf.sound()
+        listed, _ = await self._shelf.listed()
         size = await self._shelf.size() if listed else 0
         now = self._clock.now(database_at=None)
         self._counted = tuple(

@@ -171,7 +171,7 @@ def ends_inside(line: bytes, *, inside: bool) -> bool:
 
 
 def _text(line: bytes) -> str:
-    if len(line) > LINE_BYTES_MOST:
+    if len(line.removesuffix(b"\n")) > LINE_BYTES_MOST:  # Also of a last line, which has no end.
         raise RowRefusedError(RowFault.ROW_TOO_LARGE)
     try:
         return line.decode("utf-8").removesuffix("\n").removesuffix("\r")

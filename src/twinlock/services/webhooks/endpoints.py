@@ -109,7 +109,7 @@ class Webhooks:
         """
         parse_url(url, reach=self._reach)
         wanted = check_patterns(patterns)
-        if len(await self._shelf.listed()) >= ENDPOINTS_MOST:
+        if sum(map(len, await self._shelf.listed())) >= ENDPOINTS_MOST:
             raise WebhooksFullError(f"there are {ENDPOINTS_MOST} webhooks")
         secret = new_secret(self._entropy.draw(NEW_SECRET_BYTES))
         endpoint = Endpoint(
@@ -123,11 +123,12 @@ class Webhooks:
         await self._shelf.add(endpoint)
         return _shown(endpoint)
 
-    async def listed(self) -> tuple[ListedWebhook, ...]:
-        """Return what may be shown of every endpoint, the oldest first."""
+    async def listed(self) -> tuple[tuple[ListedWebhook, ...], tuple[WebhookId, ...]]:
+        """Return what may be shown of endpoints, the oldest first, and the names of broken ones."""
         now = self._clock.now(database_at=None)
         size = await self._shelf.size()
-        return tuple(_listed(one, size=size, now=now) for one in await self._shelf.listed())
+        kept, broken = await self._shelf.listed()
+        return tuple(_listed(one, size=size, now=now) for one in kept), broken
 
     async def rotate(self, webhook_id: WebhookId, *, overlap: timedelta) -> ShownSecret:
         """Give an endpoint a new secret; the older ones sign beside it for ``overlap``.
