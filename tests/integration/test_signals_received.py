@@ -288,9 +288,12 @@ async def test_a_transmitter_shows_the_token_that_was_agreed(
     agree_on_a_token(service, tmp_path)
     token = mail.token(ALICE)
 
-    without = await push(service, token)
+    without = await push(service, token, Authorization="")
     refused(without, "authentication_failed", status=401)
     assert without.headers["www-authenticate"] == "Bearer"  # RFC 9110, 15.5.2
+    wrong = await push(service, token, Authorization="Bearer another secret")
+    refused(wrong, "authentication_failed", status=401)
+    assert wrong.headers["www-authenticate"] == 'Bearer error="invalid_token"'  # RFC 6750, 3.1
     right = {"Authorization": "Bearer a shared secret"}
     assert (await push(service, token, **right)).status_code == 202
 

@@ -336,10 +336,13 @@ async def test_only_a_receivers_own_token_opens_these_routes(
     for shown in (platform, "Bearer x", "Basic x", "", f"Token {broker.token}"):
         answer = await service.http.get("/v1/ssf/stream", headers={"authorization": shown})
         refused(answer, "signal_receiver_token_refused", 401)
+        wrong = ', error="invalid_token"' if shown.startswith("Bearer") else ""
+        assert answer.headers["www-authenticate"] == f'Bearer realm="twinlock"{wrong}'
     answer = await service.http.get(
         f"/v1/accounts/{NOBODY}", headers={"authorization": f"Bearer {broker.token}"}
     )
     assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
 async def test_of_a_token_its_hash_alone_is_kept(service: Service, broker: Hearer) -> None:

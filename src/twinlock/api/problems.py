@@ -11,14 +11,16 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from twinlock.api.request import BATCH_BYTES_MOST, BODY_BYTES_MOST
+from twinlock.api.request import BATCH_BYTES_MOST, BODY_BYTES_MOST, shows_token
 from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.authenticators.passwords import PasswordRefusedError
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
 from twinlock.domain.ids import tail
 from twinlock.domain.message_signatures import ACCEPT_SIGNATURE, SignatureRefusedError
 from twinlock.domain.notice_words import NoticeWordRefusedError
+from twinlock.domain.transmitting.streams import ReceiverTokenRefusedError
 from twinlock.services.actions.proposing import TYPE_FORM
+from twinlock.services.platform_keys import PlatformKeyRefusedError
 from twinlock.services.spending import FEE_FORM, SPEND_ID_FORM
 
 PROBLEM = "application/problem+json"
@@ -39,6 +41,7 @@ _FAULTY = (
     ProofRefusedError,
     SignatureRefusedError,
 )
+_OF_TOKENS = (PlatformKeyRefusedError, ReceiverTokenRefusedError)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -105,7 +108,7 @@ def problem(
     )
 
 
-def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Problem]:
+def of_twinlock(request: Request[Any, Any, Any], error: TwinlockError) -> Response[Problem]:
     """Tell an error of ours."""
     title = _title(type(error))
     if error.status == UNAVAILABLE:  # The world is down, not we: a line is enough.
@@ -115,7 +118,7 @@ def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Pro
         _log.error("request_failed", code=error.code, exc_info=error)
     fault = error.fault.value if isinstance(error, _FAULTY) else ""
     detail = "" if isinstance(error, InvariantError) else str(error)
-    return problem(
+    told = problem(
         code=error.code,
         status=error.status,
         title=title,
@@ -123,6 +126,9 @@ def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Pro
         fault=fault,
         retry_after=error.retry_after,
     )
+    if isinstance(error, _OF_TOKENS) and shows_token(request):  # RFC 6750, 3.1
+        told.headers["WWW-Authenticate"] = 'Bearer realm="twinlock", error="invalid_token"'
+    return told
 
 
 def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

@@ -83,6 +83,12 @@ def header(connection: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str:
     return ""
 
 
+def shows_token(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Say whether a bearer token was sent, whatever it opens."""
+    kind, _, shown = header(connection, b"authorization").partition(" ")
+    return kind.lower() == "bearer" and bool(shown.strip())
+
+
 def client_address(
     connection: ASGIConnection[Any, Any, Any, Any], *, trusted: Sequence[Network]
 ) -> str:

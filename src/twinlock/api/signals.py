@@ -9,7 +9,14 @@ from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath
 
-from twinlock.api.request import JSON, StrictRequest, client_address, counted_address, header
+from twinlock.api.request import (
+    JSON,
+    StrictRequest,
+    client_address,
+    counted_address,
+    header,
+    shows_token,
+)
 from twinlock.api.serving import api_of
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import FileUnsafeError, MalformedError
@@ -64,8 +71,10 @@ async def push_signal(request: StrictRequest, stream: FromPath[str]) -> Response
     try:
         found, agreed = _agreed(api.streams, stream)
         if not _shows(request, agreed):
-            says, asks = "the stream's bearer token is missing", {"www-authenticate": "Bearer"}
-            return _refused(401, "authentication_failed", says, **asks)
+            says, asks = "the stream's bearer token is missing", "Bearer"
+            if shows_token(request):  # RFC 6750, 3.1
+                says, asks = "the bearer token is not the stream's", f'{asks} error="invalid_token"'
+            return _refused(401, "authentication_failed", says, **{"www-authenticate": asks})
         await api.use.signals.receive(found, body.decode("ascii", "replace"))
     except StreamUnknownError:
         return _refused(404, "access_denied", "no such stream")
