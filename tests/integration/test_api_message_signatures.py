@@ -98,6 +98,16 @@ async def test_what_was_signed_is_done_and_its_answer_is_signed(caller: Caller) 
     )
 
 
+async def test_a_head_is_signed_as_one(caller: Caller) -> None:
+    """Prevents: a signed GET that somebody on the way makes a HEAD of, and the other way round."""
+    unknown = caller.message(f"/v1/accounts/acc_{'a' * 26}", method="HEAD")
+    head = await caller.send(caller.signed(unknown))
+    other = await caller.send(replace(caller.signed(unknown), method="GET"))
+
+    assert (head.status_code, head.content, "signature" in head.headers) == (404, b"", True)
+    assert fault_of(other) == SignatureFault.WRONG
+
+
 def replace_field(name: str, value: str | None) -> Change:
     return lambda message: changed(message, name, value)
 

@@ -237,6 +237,22 @@ async def test_a_path_or_method_that_is_none_is_a_problem_everywhere(
             assert (missing.status_code, missing.json()["code"]) == (404, "not_found"), route
 
 
+async def test_what_answers_a_get_answers_a_head_with_the_same_head_and_nothing_else(
+    app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    """Source: RFC 9110, 9.1 and 9.3.2."""
+    for route in routes(app, names):
+        if route.method != "GET" or route.template == "/metrics":  # They count this very request.
+            continue
+        same, head = await http.get(route.path), await http.head(route.path)
+        assert (head.status_code, head.content) == (same.status_code, b""), route
+        assert dict(head.headers) == dict(same.headers), route
+    acts = await http.head("/v1/actions")
+    assert (acts.status_code, acts.content) == (405, b"")
+    wrong = await http.put(f"/confirm/{names['action_id']}")
+    assert {"GET", "HEAD"} <= {*wrong.headers["allow"].split(", ")}
+
+
 async def test_what_needs_a_platform_key_refuses_without_one_and_without_its_scope(
     service: Service, app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
 ) -> None:

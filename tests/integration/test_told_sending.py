@@ -29,6 +29,7 @@ from twinlock.api.transmitting import TokenWebKeys, web_key
 from twinlock.domain.canonical import decode, encode, from_b64url
 from twinlock.domain.commands import EndSession
 from twinlock.domain.errors import SealBrokenError
+from twinlock.domain.signal_streams import UPDATED
 from twinlock.domain.transmitting.streams import (
     Method,
     ReceiverId,
@@ -336,7 +337,29 @@ async def test_a_receiver_that_is_gone_gets_nothing_until_it_says_otherwise(
     await telling.use.set_status(telling.party, _status(stream, StreamStatus.ENABLED))
     assert (await telling.use.status(telling.party, stream)).status is StreamStatus.ENABLED
     await telling.look()
-    assert len(receiver.got) == 3
+    assert len(receiver.got) == 4
+
+
+async def test_a_stream_that_we_stopped_says_so_behind_what_waits(
+    telling: Telling, receiver: Receiver
+) -> None:
+    """Source: SSF 1.0, 8.1.2 and 8.1.5."""
+    stream = await telling.make(receiver)
+    await telling.signed_out(*await telling.crowd(stream, 2))
+    receiver.answers.append(status(410))
+    await telling.look()
+    stopped = telling.clock.at
+    telling.clock.advance(LATER)
+    await telling.use.set_status(telling.party, _status(stream, StreamStatus.ENABLED))
+    await telling.look()
+
+    told = telling.read(receiver.got[-1].body)
+    assert len(receiver.got) == 4
+    assert (told.event, told.claims["status"]) == (UPDATED, "paused")
+    assert "410" in told.claims["reason"]
+    assert told.issued_at <= stopped
+    telling.clock.advance(FAILING_MOST)
+    assert await telling.look() == 0
 
 
 async def test_a_stream_that_is_disabled_forgets_who_was_erased_before_it_was_told(

@@ -27,7 +27,7 @@ from litestar.types import (
 )
 
 from twinlock.api.handlers import OF_ACCOUNTS, router
-from twinlock.api.message_signatures import SignedSend, outgoing
+from twinlock.api.message_signatures import SignedSend, as_get, outgoing
 from twinlock.api.notices import report_outcome
 from twinlock.api.openapi import render_plugins
 from twinlock.api.problems import NO_SNIFFING, of_anything, of_broken, of_http, of_twinlock
@@ -57,18 +57,21 @@ class TimedLitestar(Litestar):
             return
         since = perf_counter()
         api: Api = self.state.api
-        told = outgoing(cast("HTTPScope", scope), cast("Send", send), signer=api.answers)
+        asked, told = cast("HTTPScope", scope), cast("Send", send)
+        if asked["method"] == "HEAD":
+            asked, told = as_get(asked, told)
+        told = outgoing(asked, told, signer=api.answers)
         try:
-            await super().__call__(scope, receive, told)
+            await super().__call__(asked, receive, told)
         except Exception as error:
             # Of an answer that is kept until it is whole nothing has left yet.
             if not isinstance(told, SignedSend) or not told.begin_anew():
                 raise
-            request = StrictRequest(cast("HTTPScope", scope), cast("Receive", receive), told)
+            request = StrictRequest(asked, cast("Receive", receive), told)
             answer = of_broken(request, error).to_asgi_response(app=None, request=request)
             await answer(request.scope, request.receive, told)
         finally:
-            api.metrics.observe(str(scope.get("path_template") or UNROUTED), perf_counter() - since)
+            api.metrics.observe(str(asked.get("path_template") or UNROUTED), perf_counter() - since)
 
 
 def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:

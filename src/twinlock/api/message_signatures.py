@@ -20,6 +20,7 @@ from twinlock.ports.keys import (
 from twinlock.services.platform_keys import Signed
 
 SIGNED = "twinlock_signed"  # The name in a request's state of how it was signed.
+_ASKED = "twinlock_asked"  # The name there of the method of what is answered as a GET.
 _INPUT = INPUT.encode("ascii")
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
 _IDENTIFIED = "/access/"  # Whose requests may have names: AuthZEN's.
@@ -50,7 +51,7 @@ class IncomingRequest:
         if host.removesuffix(_USUAL_PORTS[scheme]) != name:
             scheme = scope["scheme"]
         return RequestMessage(
-            method=scope["method"],
+            method=scope.get("state", {}).get(_ASKED, scope["method"]),
             scheme=scheme,
             authority=host.removesuffix(_USUAL_PORTS.get(scheme, "/")),
             path=scope["raw_path"].decode("latin-1"),
@@ -111,6 +112,23 @@ class SignedSend:
         self._start = None
         await self._send(start)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def as_get(scope: HTTPScope, send: Send) -> tuple[HTTPScope, Send]:
+    """Return a HEAD as the GET that it is but for the answer's body (RFC 9110, 9.3.2).
+
+    A signature covers the method as it came.
+    """
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message["body"] = b""
+        await send(message)
+
+    asked = scope.copy()
+    asked["method"] = "GET"
+    asked["state"] = {**scope.get("state", {}), _ASKED: scope["method"]}
+    return asked, sending
 
 
 def outgoing(scope: HTTPScope, send: Send, *, signer: AnswerSigner) -> Send:

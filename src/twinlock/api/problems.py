@@ -143,7 +143,7 @@ def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem
     told = problem(code=code, status=status, title=title, detail=detail)
     allowed = (error.headers or {}).get("allow")
     if allowed:  # RFC 9110, 15.5.6
-        told.headers["Allow"] = allowed
+        told.headers["Allow"] = allowed.replace("GET", "GET, HEAD")
     return told
 
 

@@ -56,7 +56,7 @@ _AT_ONCE = {
     TokenAlgorithm.RS256: TOLD_RS256_AT_ONCE_MOST,
 }
 _STATES_MOST = 1_024  # Characters of a verification's state.
-_NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
+NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
     {
         Disabled.GONE: "a push was answered with 410: enable it again",
         Disabled.FAILING: "pushes failed for days: enable it again",
@@ -287,7 +287,7 @@ class Transmitting:
         kept = await self._own(receiver, stream_id)
         status, reason = kept.status, kept.reason
         if status is StreamStatus.ENABLED and kept.health.disabled is not None:
-            status, reason = StreamStatus.PAUSED, _NOT_PUSHED[kept.health.disabled]
+            status, reason = StreamStatus.PAUSED, NOT_PUSHED[kept.health.disabled]
         return StatusView(stream_id=kept.stream.stream_id, status=status, reason=reason)
 
     async def set_status(self, receiver: Receiver, wanted: StatusView) -> StatusView:

@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from twinlock.domain.bounds import TOLD_WAITING_MOST
-from twinlock.domain.ids import AccountId
+from twinlock.domain.canonical import tagged_hash
+from twinlock.domain.errors import present
+from twinlock.domain.ids import AccountId, tail
+from twinlock.domain.signal_streams import UPDATED
 from twinlock.domain.transmitting.streams import (
     Attempted,
     ClaimedStream,
@@ -31,7 +34,7 @@ from twinlock.domain.transmitting.streams import (
     reaches,
 )
 from twinlock.domain.transmitting.told import URIS, ToldEvent, name_of, told_of
-from twinlock.domain.webhooks.endpoints import Fault, Health, after_failure, next_try
+from twinlock.domain.webhooks.endpoints import Disabled, Fault, Health, after_failure, next_try
 from twinlock.domain.webhooks.outcomes import LogEntry
 from twinlock.ports import Clock, Entropy
 from twinlock.ports.transmitting import (
@@ -43,7 +46,7 @@ from twinlock.ports.transmitting import (
 )
 from twinlock.ports.webhooks import WebhookPost, WebhookSession
 from twinlock.proofs.set_signing import sign_set
-from twinlock.services.transmitting.managing import claims_of
+from twinlock.services.transmitting.managing import NOT_PUSHED, claims_of
 
 TURN_SECONDS = 3.0  # No attempt is begun later; another process may be at the stream's next turn.
 READ_MOST = 64  # Entries at once: 100 KB in memory.
@@ -62,6 +65,7 @@ class _Turn:
     receiver: Receiver
     signer: TokenSigning
     health: Health
+    position: int
     until: float
     sent: list[str] = field(default_factory=list)
     tried: list[Attempted] = field(default_factory=list)
@@ -111,7 +115,12 @@ class SignalSending:
         until = self._seconds() + TURN_SECONDS
         signer = self._signer.by(receiver.algorithm)
         turn = _Turn(
-            claimed=claimed, receiver=receiver, signer=signer, health=kept.health, until=until
+            claimed=claimed,
+            receiver=receiver,
+            signer=signer,
+            health=kept.health,
+            position=kept.position,
+            until=until,
         )
         try:
             ours = await self._follow(turn)
@@ -124,9 +133,9 @@ class SignalSending:
 
     async def _follow(self, turn: _Turn) -> bool:
         """Keep what the log has new; say whether the claim is still ours."""
-        position, waiting = turn.claimed.kept.position, turn.claimed.kept.waiting
+        waiting = turn.claimed.kept.waiting
         while waiting < TOLD_WAITING_MOST and self._seconds() < turn.until:
-            entries = await self._shelf.entries(start=position, count=READ_MOST)
+            entries = await self._shelf.entries(start=turn.position, count=READ_MOST)
             if not entries:
                 return True
             drafts = await self._drafts(turn, entries)
@@ -140,6 +149,7 @@ class SignalSending:
                 now=self._clock.now(database_at=None),
             ):
                 return False
+            turn.position = position
         return True
 
     async def _drafts(self, turn: _Turn, entries: tuple[LogEntry, ...]) -> list[Queued]:
@@ -231,8 +241,34 @@ class SignalSending:
 
     async def _note(self, turn: _Turn, *, done: bool) -> bool:
         """Keep how pushing went; say whether the claim is still ours."""
+        stopped = turn.health.disabled
+        if stopped is not None and turn.claimed.kept.health.disabled is None:
+            await self._tell_stopped(turn, stopped)
         ours = await self._shelf.settle(
             turn.claimed, health=turn.health, sent=turn.sent, tried=turn.tried, done=done
         )
         turn.sent, turn.tried = [], []
         return ours
+
+    async def _tell_stopped(self, turn: _Turn, stopped: Disabled) -> None:
+        """Keep, before nothing more is pushed, the token that says so (SSF, 8.1.2 and 8.1.5).
+
+        It comes to its receiver behind what waits by then, once that enables the stream or polls.
+        Kept twice in one turn, it has one name.
+        """
+        stream = turn.claimed.kept.stream
+        since = present(turn.health.failing_since, "what was stopped has failed since")
+        parts = (stream.stream_id, stopped.value, since.isoformat())
+        named = tagged_hash("signal-stopped/v1", *(one.encode("ascii") for one in parts))
+        now = self._clock.now(database_at=None)
+        token = claims_of(
+            stream,
+            issuer=self._issuer,
+            jti=f"set_{tail(named[:16])}",
+            iat=int(now.timestamp()),
+            event=UPDATED,
+            claims={"status": StreamStatus.PAUSED.value, "reason": NOT_PUSHED[stopped]},
+            subject={"format": "opaque", "id": stream.stream_id},
+        )
+        kept = Queued(subject=stream.stream_id, waiting=token)
+        await self._shelf.queue(turn.claimed, (kept,), position=turn.position, gone=(), now=now)
