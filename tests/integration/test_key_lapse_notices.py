@@ -9,6 +9,7 @@ from support.service import Customer, Service
 from support.traders import make_key
 
 from twinlock.domain.bounds import API_KEY_UNUSED_LIFETIME, KEY_LAPSE_NOTICE
+from twinlock.domain.errors import ClockUntrustedError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import NoticeKind
 
@@ -93,5 +94,19 @@ async def test_an_account_that_was_put_back_keeps_no_other_from_being_told(
         first.account_id,
     )
     service.clock.forward(seconds=BEFORE)
+
+    assert await service.api.use.key_lapsing.look() == 1
+
+
+async def test_while_nothing_can_be_decided_a_look_ends_and_the_next_one_tells(
+    service: Service, alice: Customer
+) -> None:
+    """Prevents: a clock that jumped, by which no account would be told of anything."""
+    await make_key(alice)
+    service.clock.forward(seconds=BEFORE)
+    service.clock.fault = ClockUntrustedError("the wall clock jumped")
+    with pytest.raises(ClockUntrustedError):
+        await service.api.use.key_lapsing.look()
+    service.clock.fault = None
 
     assert await service.api.use.key_lapsing.look() == 1
