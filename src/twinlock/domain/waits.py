@@ -69,7 +69,7 @@ def begun(facts: Facts, action: OpenAction) -> Facts:
     Prevents: a proof while something else refuses for some hours, after which half of the wait is
     over that nobody had heard of.
     """
-    if not begins_told(action) or facts.proved_at is None:
+    if facts.proved_at in (None, facts.now) or not begins_told(action):
         return facts
     return replace(facts, proved_at=facts.now)
 
