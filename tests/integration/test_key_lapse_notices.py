@@ -25,6 +25,15 @@ async def entries(service: Service, one: Customer) -> int:
     return (await service.api.store.account(AccountId(one.account_id))).chain.entries
 
 
+async def carol_has_one_too(service: Service, alice: Customer) -> Customer:
+    """Make a key for alice, and one for another customer, who is returned."""
+    carol = Customer(service, "carol")
+    await carol.set_up()
+    for one in (alice, carol):
+        await make_key(one)
+    return carol
+
+
 @pytest.mark.parametrize("integrator", ["", "example-bot"])
 async def test_its_owner_is_told_a_week_before_and_once(
     service: Service, alice: Customer, integrator: str
@@ -65,10 +74,7 @@ async def test_who_has_no_key_is_not_looked_at(service: Service, alice: Customer
 async def test_an_account_that_does_not_open_keeps_no_other_from_being_told(
     service: Service, alice: Customer, database: TestDatabase
 ) -> None:
-    carol = Customer(service, "carol")
-    await carol.set_up()
-    for one in (alice, carol):
-        await make_key(one)
+    await carol_has_one_too(service, alice)
     service.clock.forward(seconds=BEFORE)
     await database.execute(
         "UPDATE stream SET box = 'x' WHERE kind = 'account' AND subject = $1", alice.account_id
@@ -81,10 +87,7 @@ async def test_an_account_that_was_put_back_keeps_no_other_from_being_told(
     service: Service, alice: Customer, database: TestDatabase
 ) -> None:
     """Prevents: one old row, after which nobody hears that a key lapses."""
-    carol = Customer(service, "carol")
-    await carol.set_up()
-    for one in (alice, carol):
-        await make_key(one)
+    carol = await carol_has_one_too(service, alice)
     first = min((alice, carol), key=lambda one: one.account_id)
     await database.execute("CREATE TABLE public.old AS TABLE stream")
     await first.propose("freeze.set")

@@ -327,12 +327,18 @@ async def test_a_log_that_cannot_be_told_now_is_told_by_a_later_batch(
     assert account.api_keys[0].used_on
 
 
-async def test_a_wait_that_is_over_needs_nobody_who_ends_it(
-    service: Service, alice: Customer
-) -> None:
+async def key_with_a_wider_band(alice: Customer) -> str:
+    """Make a key that may trade within 0.1 % of the middle, and within 1 % in a day."""
     key = await make_key(alice, price_band_bp=10)
     more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
     await alice.with_passkey(more.action_id)
+    return key
+
+
+async def test_a_wait_that_is_over_needs_nobody_who_ends_it(
+    service: Service, alice: Customer
+) -> None:
+    key = await key_with_a_wider_band(alice)
     service.clock.forward(hours=24, seconds=-1)
     assert (await by_key(alice, key, price="60300"))["why"] == ["api_key_band"]
 
@@ -402,9 +408,7 @@ async def test_what_is_due_later_takes_effect_behind_what_lacks_something(
 async def test_what_is_due_is_settled_by_a_later_batch_where_it_cannot_be_now(
     service: Service, alice: Customer
 ) -> None:
-    key = await make_key(alice, price_band_bp=10)
-    more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
-    await alice.with_passkey(more.action_id)
+    key = await key_with_a_wider_band(alice)
     service.clock.forward(hours=24)
     asked = order(alice.account_id, api_key_id=key, ip="203.0.113.7", price="60300")
     batch = msgspec.convert({"intents": [asked]}, IntentBatch)
