@@ -309,6 +309,11 @@ SUSPENSION_LENGTH = timedelta(days=14)
 # From the beginning of one to the next, whoever sets it: no chain of them holds an account.
 SUSPENSION_EVERY = timedelta(days=90)
 
+# --- The prover ---
+
+# What the proofs take for granted of an owner who reads a notice: that it is stopped within a day.
+OWNER_REACTS = timedelta(hours=24)
+
 # --- Sums ---
 
 # Law 4: what may leave to one destination in a day on the session key alone, whatever a policy

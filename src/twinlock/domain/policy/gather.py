@@ -323,30 +323,30 @@ def _narrow(
     silent = _silent(account, destination, now=now)
 
     def heard(name: str) -> bool:
-        return any(channel.root != name.partition(":")[0] for channel in silent)
+        return any(name.partition(":")[0] not in lies for lies in silent)
 
     two = bool(account.channels) and len(roots) > 1
     return not (two or any(map(heard, roots)) or all(map(heard, could)))
 
 
-def _silent(account: Account, destination: DestinationState, *, now: datetime) -> list[Channel]:
-    """Return the channels whose silence counts: that of a newcomer is nobody's.
+def _silent(
+    account: Account, destination: DestinationState, *, now: datetime
+) -> list[frozenset[str]]:
+    """Return where each channel lies whose silence counts: that of a newcomer is nobody's.
 
-    It may veto nothing that is older. Where a listed destination stands for the second root no
-    silence is asked for, and a channel counts that took an older one's place. Prevents: a thief's
-    own channel, whose silence lets money leave.
+    Where a listed destination stands for the second root no silence is asked for, and a newcomer
+    counts in the place of an older one: for what both are. Prevents: a thief's own channel, whose
+    silence lets money leave; and one off the phone in the place of the owner's number, by which an
+    account is narrow no more.
     """
-    listed = destination in LISTED
-    return [
-        one
-        for one in account.channels
-        if not account.signals.mutes(one.channel_id, now)
-        and any(
-            not came_lately(account, link, now=now)
-            for link in (links(one) if listed else (one,))
-            if not link.removed
-        )
-    ]
+    found = []
+    for one in account.channels:
+        places = links(one) if destination in LISTED else (one,)
+        old = (at for at in places if not at.removed and not came_lately(account, at, now=now))
+        counts = next(old, None)
+        if counts is not None and not account.signals.mutes(one.channel_id, now):
+            found.append(frozenset({one.root, counts.root}))
+    return found
 
 
 def _rootless_until(account: Account, *, now: datetime) -> datetime | None:
