@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from heapq import heappop, heappush
-from operator import or_
+from operator import itemgetter, or_
 from typing import NamedTuple
 
 import msgspec
@@ -54,9 +54,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         invariant(self.delay >= 0 and self.freeze >= 0, "a rule waits and freezes forward in time")
 
 
-AT_ONCE = Rule(head=NO_NODE)
-
-
 class Step(NamedTuple):
     """One rule of a path, by its index, and the minute from which its head holds."""
 
@@ -77,9 +74,14 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[Step, ...]
 
 
-# In the order of settling: size, at, frozen, a number of its own; then node, capabilities, states;
-# then the rule and the labels that it stems from: two joined, one of a rule, none of a capability.
-_Label = tuple[int, int, int, int, int, int, int, int, "_Label | None", "_Label | None"]
+# Node, capabilities, at, frozen, states; then the rule and the labels that it stems from: two that
+# were joined, one of a rule, none of a capability.
+_Label = tuple[int, int, int, int, int, int, "_Label | None", "_Label | None"]
+
+# What a node fires: the head's node, delay, freeze, gated; the rule's index and its states.
+_Fire = tuple[int, int, int, bool, int, int]
+# What dominance asks of settled labels: capabilities, at, frozen, states.
+_Front = list[tuple[int, int, int, int]]
 
 
 def attacks(
@@ -101,14 +103,14 @@ def attacks(
     masks = [1] * len(rules) if states is None else states
     every = reduce(or_, masks, 0) if rules else 1
     kept, wanted = relevant(rules, goals, capabilities)
-    solver = _Solver(wanted, every)
+    solver = _Solver(every)
     solver.learn(rules, kept, masks)
     aims = [goal for goal in dict.fromkeys(goals) if goal in wanted]
     if aims:
         solver.aim(aims, _reached(rules, aims, capabilities, masks, every))
     for bit, atom in enumerate(capabilities):
         if atom in wanted:
-            solver.offer(solver.nodes[atom], 1 << bit, every)
+            solver.offer(solver.of(atom), 1 << bit, every)
     solver.run(len(capabilities) if most is None else most)
     return {goal: solver.found(goal) if goal in wanted else () for goal in goals}
 
@@ -235,9 +237,9 @@ def _reached(
     return {goal: known[goal] for goal in goals}
 
 
-def _undominated(labels: list[_Label], at: int, frozen: int, capabilities: int, states: int) -> int:
-    """Return the states in which none of ``labels`` dominates."""
-    for _, sooner, thawed, _, _, fewer, where, _, _, _ in labels:
+def _undominated(front: _Front, capabilities: int, at: int, frozen: int, states: int) -> int:
+    """Return the states in which nothing of ``front`` dominates."""
+    for fewer, sooner, thawed, where in front:
         if fewer & capabilities == fewer and sooner <= at and thawed <= frozen:
             states &= ~where
             if not states:
@@ -253,39 +255,50 @@ class _Solver:
     and no settled label is ever taken back.
     """
 
-    def __init__(self, atoms: Iterable[int], every: int) -> None:
+    def __init__(self, every: int) -> None:
         self.every = every
-        self.heap: list[_Label] = []
-        self.number = 0
+        self.order: list[tuple[int, int, int]] = []
+        self.turns: dict[tuple[int, int, int], list[_Label]] = {}
         self.settled: list[list[_Label]] = []
+        self.fronts: list[_Front] = []
         # Of each node: the nodes that it is joined with, and to what; and the rules that it fires.
         self.joins: list[list[tuple[int, int]]] = []
-        self.steps: list[list[tuple[int, Rule, int, int]]] = []
+        self.steps: list[list[_Fire]] = []
         self.where: list[int] = []  # The states in which anything needs a joined node.
         self.joined: dict[tuple[int, int], int] = {}
-        self.nodes = {atom: self.node() for atom in atoms}
+        self.nodes: dict[int, int] = {}
         self.aims = NO_NODE
-        self.reached: list[_Label] = []
+        self.reached: _Front = []
 
     def node(self) -> int:
         self.settled.append([])
+        self.fronts.append([])
         self.joins.append([])
         self.steps.append([])
         self.where.append(0)
         return len(self.settled) - 1
 
     def learn(self, rules: Sequence[Rule], kept: list[int], masks: Sequence[int]) -> None:
-        """Make nodes for the bodies of the rules ``kept``."""
+        """Make nodes for what the rules ``kept`` speak of, the atoms of most bodies first."""
         uses = Counter(atom for index in kept for atom in rules[index].body)
+        for atom, _ in uses.most_common():
+            self.nodes[atom] = self.node()
         for index in kept:
             rule, states = rules[index], masks[index]
-            to = self.nodes[rule.head]
+            to = self.of(rule.head)
             if rule.body:
-                body = sorted(set(rule.body), key=lambda atom: (-uses[atom], atom))
-                node = self.join([self.nodes[atom] for atom in body], states)
-                self.steps[node].append((to, rule, index, states))
+                at = self.join(sorted({self.nodes[atom] for atom in rule.body}), states)
+                fire = (to, rule.delay, rule.freeze, rule.gated, index, states)
+                self.steps[at].append(fire)
             else:
-                self.push(0, rule.delay, rule.delay + rule.freeze, to, 0, states, index)
+                until = rule.delay + rule.freeze
+                self.push(0, (to, 0, rule.delay, until, states, index, None, None))
+
+    def of(self, atom: int) -> int:
+        """Return the node of an atom."""
+        if atom not in self.nodes:
+            self.nodes[atom] = self.node()
+        return self.nodes[atom]
 
     def join(self, nodes: Sequence[int], states: int) -> int:
         """Return the node at which all ``nodes`` hold."""
@@ -302,115 +315,111 @@ class _Solver:
 
     def aim(self, goals: Sequence[int], reached: Mapping[int, int]) -> None:
         """Settle nothing that a way to every goal, where any leads to it, dominates already."""
-        nodes = [self.nodes[goal] for goal in goals]
+        nodes = [self.of(goal) for goal in goals]
         if len(nodes) > 1:
-            nodes = [self.shadow(self.nodes[goal], self.every & ~reached[goal]) for goal in goals]
+            nodes = [self.shadow(self.of(goal), self.every & ~reached[goal]) for goal in goals]
         self.aims = self.join(nodes, self.every)
 
     def shadow(self, of: int, free: int) -> int:
         """Return a node that holds when ``of`` does, and at once in the states ``free``."""
         node = self.node()
-        self.steps[of].append((node, AT_ONCE, NO_RULE, self.every))
+        self.steps[of].append((node, 0, 0, False, NO_RULE, self.every))
         if free:
             self.offer(node, 0, free)
         return node
 
     def offer(self, node: int, capabilities: int, states: int) -> None:
         """Put a label that stems from nothing on the heap: it holds from the first minute."""
-        self.push(capabilities.bit_count(), 0, 0, node, capabilities, states, NO_RULE)
+        size = capabilities.bit_count()
+        self.push(size, (node, capabilities, 0, 0, states, NO_RULE, None, None))
 
-    def push(self, *label: int) -> None:
-        """Put a label without parents on the heap."""
-        size, at, frozen, node, capabilities, states, rule = label
-        number = self.number = self.number + 1
-        heappush(
-            self.heap, (size, at, frozen, number, node, capabilities, states, rule, None, None)
-        )
+    def push(self, size: int, label: _Label) -> None:
+        """Put a label where its turn comes."""
+        key = (size, label[2], label[3])
+        turn = self.turns.get(key)
+        if turn is None:
+            self.turns[key] = [label]
+            heappush(self.order, key)
+        else:
+            turn.append(label)
 
     def run(self, most: int) -> None:
         """Settle labels of at most so many capabilities until none is left."""
-        heap = self.heap
-        while heap and heap[0][0] <= most:
-            label = heappop(heap)
-            _, at, frozen, _, node, capabilities, states, _, _, _ = label
-            left = _undominated(self.settled[node], at, frozen, capabilities, states)
-            left = left and _undominated(self.reached, at, frozen, capabilities, left)
-            if not left:
-                continue
-            if left != states:
-                label = (*label[:6], left, *label[7:])
-            self.settled[node].append(label)
-            if node == self.aims:
-                self.reached.append((*label[:2], 0, *label[3:]))
-                continue
-            self.fire(label, self.steps[node])
-            for partner, to in self.joins[node]:
-                self.meet(label, self.settled[partner], to)
+        order, turns = self.order, self.turns
+        while order and order[0][0] <= most:
+            turn = turns[order[0]]  # What is settled in it may add to it.
+            while turn:
+                self.settle(turn.pop())
+            del turns[heappop(order)]
 
-    def fire(self, label: _Label, steps: list[tuple[int, Rule, int, int]]) -> None:
+    def settle(self, label: _Label) -> None:
+        node, capabilities, at, frozen, states, rule, first, second = label
+        front = self.fronts[node]
+        left = _undominated(front, capabilities, at, frozen, states)
+        if left and self.reached:
+            left = _undominated(self.reached, capabilities, at, frozen, left)
+        if not left:
+            return
+        if left != states:
+            label = (node, capabilities, at, frozen, left, rule, first, second)
+        front.append((capabilities, at, frozen, left))
+        self.settled[node].append(label)
+        if node == self.aims:
+            self.reached.append((capabilities, at, 0, left))
+            return
+        self.fire(label, self.steps[node])
+        for partner, to in self.joins[node]:
+            self.meet(label, self.settled[partner], to)
+
+    def fire(self, label: _Label, steps: list[_Fire]) -> None:
         """Offer what a settled label makes hold by rules."""
-        size, at, frozen, _, _, capabilities, states, _, _, _ = label
-        for to, rule, index, where in steps:
+        _, capabilities, at, frozen, states, _, _, _ = label
+        for to, delay, freeze, gated, index, where in steps:
             left = states & where
             if not left:
                 continue
-            then = at + rule.delay
-            if rule.gated and then < frozen:
-                then = frozen
-            until = max(frozen, then + rule.freeze)
-            left = _undominated(self.settled[to], then, until, capabilities, left)
+            then = max(at + delay, frozen) if gated else at + delay
+            until = max(then + freeze, frozen)
+            left = _undominated(self.fronts[to], capabilities, then, until, left)
             if left:
-                self.number += 1
-                heappush(
-                    self.heap,
-                    (size, then, until, self.number, to, capabilities, left, index, label, None),
+                self.push(
+                    capabilities.bit_count(),
+                    (to, capabilities, then, until, left, index, label, None),
                 )
 
     def meet(self, label: _Label, others: list[_Label], to: int) -> None:
         """Offer what a settled label makes together with those of another node."""
-        _, at, frozen, _, _, capabilities, states, _, _, _ = label
+        _, capabilities, at, frozen, states, _, _, _ = label
         states &= self.where[to]
         if not states:
             return
-        settled = self.settled[to]
+        front = self.fronts[to]
         for other in others:
-            left = states & other[6]
+            _, both, then, until, left, _, _, _ = other
+            left &= states
             if not left:
                 continue
-            then = max(at, other[1])
-            until = max(frozen, other[2])
-            both = capabilities | other[5]
-            left = _undominated(settled, then, until, both, left)
+            if then < at:  # noqa: PLR1730 - max() would cost a tenth of everything here
+                then = at
+            if until < frozen:  # noqa: PLR1730 - as above
+                until = frozen
+            both |= capabilities
+            left = _undominated(front, both, then, until, left)
             if left:
-                self.number += 1
-                heappush(
-                    self.heap,
-                    (
-                        both.bit_count(),
-                        then,
-                        until,
-                        self.number,
-                        to,
-                        both,
-                        left,
-                        NO_RULE,
-                        label,
-                        other,
-                    ),
-                )
+                self.push(both.bit_count(), (to, both, then, until, left, NO_RULE, label, other))
 
     def found(self, goal: int) -> tuple[Attack, ...]:
         """Return the attacks on a goal: its labels, whatever is still frozen."""
-        kept: list[_Label] = []
-        for label in self.settled[self.nodes[goal]]:
-            _, at, _, _, _, capabilities, states, _, _, _ = label
-            left = _undominated(kept, at, 0, capabilities, states)
+        front: _Front = []
+        found = []
+        for label in self.settled[self.of(goal)]:
+            _, capabilities, at, _, states, _, _, _ = label
+            left = _undominated(front, capabilities, at, 0, states)
             if left:
-                kept.append((*label[:2], 0, *label[3:6], left, *label[7:]))
-        return tuple(
-            Attack(capabilities=label[5], minutes=label[1], states=label[6], path=_path(label))
-            for label in kept
-        )
+                front.append((capabilities, at, 0, left))
+                path = _path(label)
+                found.append(Attack(capabilities=capabilities, minutes=at, states=left, path=path))
+        return tuple(found)
 
 
 def _path(goal: _Label) -> tuple[Step, ...]:
@@ -421,10 +430,10 @@ def _path(goal: _Label) -> tuple[Step, ...]:
     while stack:
         label, after = stack.pop()
         if after:
-            found.append(Step(label[7], label[1]))
-        elif label[3] not in seen:
-            seen.add(label[3])
-            if label[7] != NO_RULE:
+            found.append(Step(label[5], label[2]))
+        elif id(label) not in seen:
+            seen.add(id(label))
+            if label[5] != NO_RULE:
                 stack.append((label, True))
-            stack += [(parent, False) for parent in label[8:] if parent is not None]
-    return tuple(sorted(found, key=lambda step: step.minute))
+            stack += [(parent, False) for parent in label[6:] if parent]
+    return tuple(sorted(found, key=itemgetter(1)))
