@@ -103,7 +103,7 @@ def attacks(
     masks = [1] * len(rules) if states is None else states
     every = reduce(or_, masks, 0) if rules else 1
     kept, wanted = relevant(rules, goals, capabilities)
-    solver = _Solver(every)
+    solver = _Solver(every, len(capabilities) if most is None else most)
     solver.learn(rules, kept, masks)
     aims = [goal for goal in dict.fromkeys(goals) if goal in wanted]
     if aims:
@@ -111,7 +111,7 @@ def attacks(
     for bit, atom in enumerate(capabilities):
         if atom in wanted:
             solver.offer(solver.of(atom), 1 << bit, every)
-    solver.run(len(capabilities) if most is None else most)
+    solver.run()
     return {goal: solver.found(goal) if goal in wanted else () for goal in goals}
 
 
@@ -255,8 +255,8 @@ class _Solver:
     and no settled label is ever taken back.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, every: int, most: int) -> None:
+        self.every, self.most = every, most
         self.order: list[tuple[int, int, int]] = []
         self.turns: dict[tuple[int, int, int], list[_Label]] = {}
         self.settled: list[list[_Label]] = []
@@ -331,7 +331,8 @@ class _Solver:
     def offer(self, node: int, capabilities: int, states: int) -> None:
         """Put a label that stems from nothing on the heap: it holds from the first minute."""
         size = capabilities.bit_count()
-        self.push(size, (node, capabilities, 0, 0, states, NO_RULE, None, None))
+        if size <= self.most:
+            self.push(size, (node, capabilities, 0, 0, states, NO_RULE, None, None))
 
     def push(self, size: int, label: _Label) -> None:
         """Put a label where its turn comes."""
@@ -343,10 +344,10 @@ class _Solver:
         else:
             turn.append(label)
 
-    def run(self, most: int) -> None:
-        """Settle labels of at most so many capabilities until none is left."""
+    def run(self) -> None:
+        """Settle labels until none is left."""
         order, turns = self.order, self.turns
-        while order and order[0][0] <= most:
+        while order:
             turn = turns[order[0]]  # What is settled in it may add to it.
             while turn:
                 self.settle(turn.pop())
@@ -404,9 +405,10 @@ class _Solver:
             if until < frozen:  # noqa: PLR1730 - as above
                 until = frozen
             both |= capabilities
-            left = _undominated(front, both, then, until, left)
+            size = both.bit_count()
+            left = size <= self.most and _undominated(front, both, then, until, left)
             if left:
-                self.push(both.bit_count(), (to, both, then, until, left, NO_RULE, label, other))
+                self.push(size, (to, both, then, until, left, NO_RULE, label, other))
 
     def found(self, goal: int) -> tuple[Attack, ...]:
         """Return the attacks on a goal: its labels, whatever is still frozen."""
