@@ -11,9 +11,10 @@ undominated labels of the least fixpoint hold every minimal set with its earlies
 Many *states* are solved at once: a mask says for each rule in which states it stands, a label
 carries the states that it holds in, and what states have in common is derived once.
 
-Always true (tests/property/test_prover_properties.py, tests/property/test_prover_random_*.py):
+Always true (tests/property/test_prover_properties.py):
 
-* the sets and minutes are those of plain enumeration, of clingo and of z3;
+* the sets and minutes are those of plain enumeration, of clingo and of z3
+  (tests/property/test_prover_against_others.py);
 * each attack's path derives the goal from exactly its capabilities at exactly its minute;
 * no attack of a goal dominates another in the same state;
 * more capabilities, rules or states never remove an attack, a longer delay never speeds one.
@@ -234,7 +235,7 @@ def _reached(
     if len(goals) == 1:
         return dict.fromkeys(goals, every)  # Nobody asks.
     known = closed_by_state(rules, masks, dict.fromkeys(capabilities, every))
-    return {goal: known[goal] for goal in goals}
+    return {goal: known.get(goal, 0) for goal in goals}
 
 
 def _undominated(front: _Front, capabilities: int, at: int, frozen: int, states: int) -> int:
