@@ -313,6 +313,12 @@ SUSPENSION_EVERY = timedelta(days=90)
 
 # What the proofs take for granted of an owner who reads a notice: that it is stopped within a day.
 OWNER_REACTS = timedelta(hours=24)
+# For how long a signer that is set up as docs/verify.md says has known a key before it believes it.
+SIGNER_KEY_AGES = timedelta(days=7)
+# What is proved holds for so long: until a thief whom nobody noticed owns something that is old.
+PROVED_WITHIN = NEWCOMER_PERIOD
+# US cents a day: what law 5 calls a small sum, of an account that one device proves and is told on.
+SMALL_SUM_CENTS = 1_000_00
 
 # --- Sums ---
 

@@ -247,14 +247,14 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Try again later, show a second, independent authenticator, or wait.",
     ),
     Reason.NARROW_LIMIT: Explanation(
-        "Without a notice channel off the phone only a small sum may leave each day.",
-        "Tomorrow, or for good when a notice channel off the phone is 30 days old.",
-        "Add a notice channel that does not live on the phone; it counts after 30 days.",
+        "One device proves this and reads every notice, so only a small sum may leave each day.",
+        "Tomorrow, or for good when a notice channel that is read elsewhere is 30 days old.",
+        "Add a notice channel that is read on another device; it counts after 30 days.",
     ),
     Reason.NARROW_DESTINATION: Explanation(
-        "Without a notice channel off the phone a new destination waits seven days.",
+        "One device proves this and reads every notice, so a new destination waits seven days.",
         "At the time shown.",
-        "Add a notice channel that does not live on the phone; it counts after 30 days.",
+        "Add a notice channel that is read on another device; it counts after 30 days.",
     ),
     Reason.ENROLMENT_OPEN: Explanation(
         "The account is still being set up; nothing may leave it yet.",

@@ -27,8 +27,8 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.api_keys import by_keys_alone, key_use, lapsed, level_by_key
-from twinlock.domain.assurance import KNOWN, PHONE, Factor, Level, level_of
-from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, factor_of, root
+from twinlock.domain.assurance import KNOWN, Factor, Level
+from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
@@ -39,28 +39,25 @@ from twinlock.domain.bounds import (
     OPEN_ACTIONS_MOST,
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
-from twinlock.domain.channels import Channel
 from twinlock.domain.contested import of_contest
 from twinlock.domain.exits import PlatformExit
 from twinlock.domain.forgetting import is_full as no_place_left
 from twinlock.domain.freezes import SUSPENSION, freezes_as, weak_root
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
-from twinlock.domain.laws import LISTED
 from twinlock.domain.likeness import looks_alike
 from twinlock.domain.members import concerns_members, fills, is_full, seen_by, with_members
 from twinlock.domain.money import Prices
 from twinlock.domain.newcomers import (
-    came_lately,
     code_root,
     doubted,
     is_newcomer,
-    links,
 )
 from twinlock.domain.people import contact_facts
 from twinlock.domain.policy.enrolled import roots_enrolled, standing
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.facts import Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
+from twinlock.domain.policy.narrow import is_narrow
 from twinlock.domain.policy.owned import own_rules
 from twinlock.domain.policy.targets import (
     bound_already,
@@ -139,7 +136,7 @@ def _on_ones_own(
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(whole, action, shown, lapses=policy.statutes.key_lapses, now=now),
-        narrow=_narrow(account, roots, destination, floor=floor, now=now),
+        narrow=is_narrow(account, roots, destination, floor=floor, now=now),
         way_in_left=way_in_left(account, payload, statutes=policy.statutes, now=now),
         too_many=_too_many(whole.account, account, action, policy=policy, now=now),
         bound_already=bound_already(whole.account, action),
@@ -303,50 +300,6 @@ def _device_bound(account: Account, shown: Iterable[Shown]) -> bool:
     """Say whether one of the proofs is of a key that cannot leave its device (N-B04)."""
     bound = (account.authenticator(one.source) for one in shown)
     return any(one is not None and device_bound(one) for one in bound)
-
-
-def _narrow(
-    account: Account,
-    roots: tuple[str, ...],
-    destination: DestinationState,
-    *,
-    floor: Level,
-    now: datetime,
-) -> bool:
-    """No channel outside the roots that prove: silence is then no root of its own (law 4).
-
-    Until a root is shown, any that could reach the floor alone may be the one that proves; showing
-    one more root never makes an account narrow.
-    """
-    strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
-    could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
-    silent = _silent(account, destination, now=now)
-
-    def heard(name: str) -> bool:
-        return any(name.partition(":")[0] not in lies for lies in silent)
-
-    two = bool(account.channels) and len(roots) > 1
-    return not (two or any(map(heard, roots)) or all(map(heard, could)))
-
-
-def _silent(
-    account: Account, destination: DestinationState, *, now: datetime
-) -> list[frozenset[str]]:
-    """Return where each channel lies whose silence counts: that of a newcomer is nobody's.
-
-    Where a listed destination stands for the second root no silence is asked for, and a newcomer
-    counts in the place of an older one: for what both are. Prevents: a thief's own channel, whose
-    silence lets money leave; and one off the phone in the place of the owner's number, by which an
-    account is narrow no more.
-    """
-    found = []
-    for one in account.channels:
-        places = links(one) if destination in LISTED else (one,)
-        old = (at for at in places if not at.removed and not came_lately(account, at, now=now))
-        counts = next(old, None)
-        if counts is not None and not account.signals.mutes(one.channel_id, now):
-            found.append(frozenset({one.root, counts.root}))
-    return found
 
 
 def _rootless_until(account: Account, *, now: datetime) -> datetime | None:

@@ -4,8 +4,8 @@ A capability is counted as one, whatever it costs. What it gives are *means*: pr
 made with it, and notice channels that say nothing to the owner any more. Always in the worst case:
 whatever lies on a phone falls with the phone.
 
-Always true (tests/unit/domain/prover/test_capabilities.py): every word of the attack stories has its
-capability, and what gives nothing says which mechanism makes that so.
+Always true (tests/unit/domain/prover/test_capabilities.py): each word of the attack stories has
+its capability, and what gives nothing says which mechanism makes that so.
 
 Source: docs/proof.md; docs/threat-model.md.
 """
@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from twinlock.domain.bounds import OWNER_REACTS
+from twinlock.domain.bounds import OWNER_REACTS, SIGNER_KEY_AGES
 
 
 class Mean(StrEnum):
@@ -62,7 +62,7 @@ class Capability(StrEnum):
     SESSION_COOKIE = "session_cookie"
     PHONE_MALWARE = "phone_malware"
     PC_MALWARE = "pc_malware"
-    PASSKEY_PROVIDER = "passkey_provider"  # noqa: S105 - the name of a capability
+    PASSKEY_PROVIDER = "passkey_provider"
     HW_KEY = "hw_key"
     RECOVERY_CODE = "recovery_code"
     PII = "pii"
@@ -96,11 +96,13 @@ class Capability(StrEnum):
 class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is taken for granted of people. ``reacts``: who reads a notice stops it within so long.
 
-    ``mailbox_by_phone``: the mailbox can be taken over by whoever receives the SMS.
+    ``mailbox_by_phone``: the mailbox can be taken over by whoever receives the SMS. ``key_ages``:
+    for how long a signer has known a key before it believes it (``key_age_least``).
     """
 
     reacts: timedelta = OWNER_REACTS
     mailbox_by_phone: bool = True
+    key_ages: timedelta = SIGNER_KEY_AGES
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):

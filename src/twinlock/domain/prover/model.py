@@ -22,13 +22,12 @@ from twinlock.domain.account import Shown
 from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD
-from twinlock.domain.catalogue import ActionType
-from twinlock.domain.channels import Channel
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced
 from twinlock.domain.exits import EXITS
 from twinlock.domain.listed import Destination
+from twinlock.domain.locks import OPEN
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.prover import enrolment, moves
@@ -40,8 +39,8 @@ from twinlock.domain.prover.probing import (
     Probe,
     Shows,
     facts,
-    state_of,
     proposed,
+    state_of,
     taken,
     with_shown,
 )
@@ -56,6 +55,7 @@ from twinlock.domain.requirements import (
 )
 
 MINUTE = timedelta(minutes=1)
+LEAST = 100  # US cents: below a dollar a step is none of a sum.
 START = "start"  # The place where a thief begins.
 HELD = NOW + timedelta(days=10_000)  # Longer than anything waits.
 
@@ -105,9 +105,7 @@ def units(place: Place) -> tuple[Unit, ...]:
         for one in account.authenticators
         if one.authenticator_id in _OWNERS
     ]
-    read = [
-        (_READS[one.channel_id], one) for one in account.channels if one.channel_id in _READS
-    ]
+    read = [(_READS[one.channel_id], one) for one in account.channels if one.channel_id in _READS]
     single: list[tuple[str, Shows]] = [
         *owners,
         *read,
@@ -144,29 +142,33 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 class Deriver:
     """Derives the rules of states from what decides; what was judged once is not judged again."""
 
-    def __init__(self, rules: Rules, *, assumed: Assumptions) -> None:
+    def __init__(
+        self, rules: Rules, *, assumed: Assumptions, sums: tuple[int, ...] | None = None
+    ) -> None:
         self._rules = rules
         self._reacts = assumed.reacts // MINUTE
         self._judged: dict[Facts, Requirement] = {}
         self._leaves: dict[Facts, tuple[tuple[int, bool] | None, ...]] = {}
-        self.sums = sums_of(rules)
+        self.sums = sums_of(rules) if sums is None else sums
         self.exits: tuple[str, ...] = tuple(sorted(EXITS))
         self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
         self._known: tuple[object, object] = (None, None)
         self._put: dict[str, tuple[Tried, ...]] = {}
-        self._lock = enrolment.OPEN
+        self._lock = OPEN
         self.gathers = 0
+        self._budget = self._budget_most()
         self.alike = self._exits_alike()
         self.exits = tuple(self.alike)
         self._leaves.clear()
+        self._put.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
         """Return the exits by the one that stands for each kind: those that are answered alike."""
         every = tuple(enrolment.bases())
         for state in (every[0], every[-1]):
             place = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
-            self._exits(place, None, None)
             self._put.clear()
+            self._exits(place, None, None)
         size = len(self.sums)
         answers = {
             action: tuple(
@@ -178,6 +180,16 @@ class Deriver:
         for action, given in answers.items():
             kinds.setdefault(given, []).append(action)
         return {some[0]: tuple(some) for some in kinds.values()}
+
+    def _budget_most(self) -> int:
+        """Return the highest budget of those that matter with which anybody lists an address."""
+        *_, every = enrolment.bases()
+        place = Place(name=START, account=moves.with_tools(enrolment.account_of(every)))
+        for cents in self.sums:
+            payload = moves.listing(budget_cents=cents)
+            if self._moved(place, Gain.LISTING, payload, moves.LISTED.destination_id):
+                return cents
+        return 0
 
     def judge(self, found: Facts) -> Requirement:
         """Return what laws and statutes miss in ``found``."""
@@ -245,15 +257,10 @@ class Deriver:
 
     def _of_place(self, place: Place) -> list[Derived]:
         """Return the rules by which value leaves ``place``, and an address comes on its list."""
-        cents, listed = 0, list[Derived]()
-        for cents in self.sums:
-            payload = moves.listing(budget_cents=cents)
-            listed = self._moved(place, Gain.LISTING, payload, moves.LISTED.destination_id)
-            if listed:
-                break
-        there = replace(moves.LISTED, usable_at=NOW, used_at=NOW, budget_cents=cents)
+        payload = moves.listing(budget_cents=self._budget)
+        found = self._moved(place, Gain.LISTING, payload, moves.LISTED.destination_id)
+        there = replace(moves.LISTED, usable_at=NOW, used_at=NOW, budget_cents=self._budget)
         planted = replace(moves.LISTED, imported=True)
-        found = listed
         for gain, to in ((None, None), (Gain.LISTING, there), (Gain.PLANTED, planted)):
             if place.name == START or gain is not Gain.PLANTED:
                 found += self._exits(place, gain, to)
@@ -374,34 +381,38 @@ class Deriver:
             for one in unit.shows:
                 if one not in shown and one != COOKIE:
                     shown[one] = taken(probe, one, rules=self._rules, now=NOW)
-            proofs = [shown[one] for one in unit.shows if one != COOKIE]
-            if None not in proofs:
-                whole.append((unit, tuple(one for one in proofs if one is not None)))
+            proofs = tuple(shown[one] for one in unit.shows if one != COOKIE)
+            given = tuple(one for one in proofs if one is not None)
+            if len(given) == len(proofs):
+                whole.append((unit, given))
         yield self._try(probe, frozenset(), ())
         seen = set()
-        for unit, proofs in whole:
-            tried = self._try(probe, unit.takes, proofs, cookie=COOKIE in unit.shows)
+        for unit, given in whole:
+            tried = self._try(probe, unit.takes, given, cookie=COOKIE in unit.shows)
             yield tried
             roots, factors = asked_for(
                 all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
             )
-            known = {one.root for one in proofs}
+            known = {one.root for one in given}
             for other, further in whole:
                 new = {one.root for one in further} - known - {None}
                 word = bool(further) and further[0].factor is Factor.PASSWORD
-                beside = word and factors and other is not unit and _takes_a_word(proofs)
+                beside = word and factors and other is not unit and _takes_a_word(given)
                 both = unit.takes | other.takes
                 if both not in seen and ((roots and new) or beside):
                     seen.add(both)
-                    yield self._try(probe, both, (*proofs, *further))
+                    yield self._try(probe, both, (*given, *further))
 
     def _try(
-        self, probe: Probe, takes: frozenset[str], proofs: tuple[Shown, ...], *, cookie: bool = False
+        self,
+        probe: Probe,
+        takes: frozenset[str],
+        proofs: tuple[Shown, ...],
+        *,
+        cookie: bool = False,
     ) -> Tried:
         self.gathers += 1
-        after = with_shown(
-            probe, dict.fromkeys(proofs), cookie=cookie, rules=self._rules, now=NOW
-        )
+        after = with_shown(probe, dict.fromkeys(proofs), cookie=cookie, rules=self._rules, now=NOW)
         return Tried(takes=takes, probe=after, facts=facts(after, rules=self._rules, now=NOW))
 
 
@@ -443,7 +454,7 @@ def sums_of(rules: Rules) -> tuple[int, ...]:
     of_waits = [one.when for one in every if one.when not in of_sums]
     steps = {step for when in of_sums for step in when.steps}
     steps -= {step for when in of_waits for step in when.steps}
-    cents = {one for one in steps | {BUDGET_CENTS_MOST} if 100 <= one < KNOWN_CENTS_MOST}
+    cents = {one for one in steps | {BUDGET_CENTS_MOST} if LEAST <= one < KNOWN_CENTS_MOST}
     return (KNOWN_CENTS_MOST, *sorted(cents, reverse=True))
 
 

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ApiKey, Session
 from twinlock.domain.actions import (
-    AnyPayload,
     ApiKeyCreate,
     AuthenticatorBind,
     ContactChange,

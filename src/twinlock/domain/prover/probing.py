@@ -28,7 +28,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.canonical import b64url
-from twinlock.domain.channels import Channel, ChannelKind
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Ask, Right, SessionSignature
 from twinlock.domain.concluding import facts_of
 from twinlock.domain.decisions import Rules
@@ -148,7 +148,7 @@ def _session(probe: Probe, session: Session, *, now: datetime) -> Shown | None:
 
 def _proof(
     probe: Probe, source: Authenticator | Channel | ApiKey, *, rules: Rules, now: datetime
-) -> Shown | ProofFault | None:
+) -> Shown | None:
     account, action = probe.account, probe.action
     offers = rules.policy.statutes.offers(type_of(action.payload))
     factor = factor_shown(source)
@@ -196,6 +196,7 @@ def question(action: OpenAction, source: Authenticator | Channel | ApiKey, facto
 
 def answer_of(source: Authenticator | Channel | ApiKey, factor: Factor, *, now: datetime) -> Right:
     """Return the right answer of ``source``: its cryptography verifies anywhere else."""
+    named: str
     match source:
         case Channel(channel_id=named):
             key = _MAC

@@ -1,0 +1,88 @@
+"""What is proved of a rule book: derived and solved in as many processes as there are cores."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.domain.decisions import Rules, agreed
+from twinlock.domain.errors import present
+from twinlock.domain.money import Prices
+from twinlock.domain.prover import enrolment
+from twinlock.domain.prover.capabilities import Assumptions
+from twinlock.domain.prover.closure import Attack
+from twinlock.domain.prover.enrolment import LOCKS, NOW, Enrolment
+from twinlock.domain.prover.model import Derived, Deriver
+from twinlock.domain.prover.proof import Proof, proof_of
+from twinlock.domain.prover.system import System, solved, system_of
+
+T = TypeVar("T")
+R = TypeVar("R")
+_PRICE_CENTS = 100  # Of everything: how much leaves is for the prover to say.
+Sheet = tuple[System, dict[str, tuple[Attack, ...]]]
+
+
+def rules_of(book: RuleBook) -> Rules:
+    """Return what decides by ``book``, with prices that are known."""
+    symbols = {one.symbol for one in book.policy.assets}
+    return Rules(
+        laws=book.laws,
+        statutes=book.statutes,
+        policy=book.policy,
+        confirm=agreed,
+        prices=Prices(as_of=NOW, cents=dict.fromkeys(symbols, _PRICE_CENTS)),
+        codes=book.codes,
+    )
+
+
+class Prover:
+    """Proves rule books, in ``jobs`` processes; one is this one."""
+
+    def __init__(self, *, jobs: int = 1, assumed: Assumptions | None = None) -> None:
+        self._jobs = jobs
+        self._assumed = assumed or Assumptions()
+
+    def prove(self, book: RuleBook, *, k: int) -> Proof:
+        """Return what is proved of ``book``."""
+        return proof_of(self.sheets(book), policy=book.policy, k=k, assumed=self._assumed)
+
+    def sheets(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[Sheet, ...]:
+        """Return the rules and minimal attacks of all states, one sheet for each kind of lock."""
+        global _work  # noqa: PLW0603 - what a forked process inherits, since rules do not travel
+        deriver = Deriver(rules_of(book), assumed=self._assumed, sums=sums)
+        every = tuple(enrolment.bases())
+        parts = [every[start :: self._jobs] for start in range(self._jobs)]
+        _work = deriver
+        derived = dict(pair for part in self._map(_derive, parts) for pair in part)
+        systems = [
+            system_of(
+                [(one, derived[one]) for one in (replace(base, lock=lock) for base in every)],
+                exits=deriver.alike,
+                sums=deriver.sums,
+                assumed=self._assumed,
+            )
+            for lock in LOCKS
+        ]
+        return tuple(zip(systems, self._map(solved, systems), strict=True))
+
+    def _map(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+        if self._jobs == 1:
+            return [work(part) for part in parts]
+        with _pool(self._jobs) as pool:
+            return list(pool.map(work, parts))
+
+
+_work: Deriver | None = None
+
+
+def _derive(bases: tuple[Enrolment, ...]) -> list[tuple[Enrolment, tuple[Derived, ...]]]:
+    work = present(_work, "what is derived by is there before it is derived")
+    some = [replace(base, lock=lock) for base in bases for lock in LOCKS]
+    return [(one, work.derive(one)) for one in some]
+
+
+def _pool(jobs: int) -> Executor:
+    return ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("fork"))
