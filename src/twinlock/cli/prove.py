@@ -42,10 +42,11 @@ def in_words(proof: Proof) -> str:
     """Return what is proved, for a terminal."""
     counts = Counter(one.k for one in proof.verdicts)
     narrow = [one for one in proof.verdicts if one.k_any < proof.k <= one.k]
+    says = "proved" if proof.proved else "NOT proved"
+    within = length(proof.within_minutes)
     lines = [
-        f"{'proved' if proof.proved else 'NOT proved'}: {proof.profile}, fewer than {proof.k}"
-        f" thefts take no more than a small sum a day, within {length(proof.within_minutes)},"
-        f" in each of {proof.states} states",
+        f"{says}: {proof.profile}, in each of {proof.states} states",
+        f"  fewer than {proof.k} thefts take no more than a small sum a day, within {within}",
         *(
             f"  {count} states fall to {'nothing' if size == NEVER else size}"
             for size, count in sorted(counts.items())
