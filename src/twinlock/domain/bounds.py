@@ -309,6 +309,11 @@ SUSPENSION_LENGTH = timedelta(days=14)
 # From the beginning of one to the next, whoever sets it: no chain of them holds an account.
 SUSPENSION_EVERY = timedelta(days=90)
 
+# --- The prover ---
+
+# Bytes: ours has fewer than 10,000, for a few hundred kinds of accounts.
+CERTIFICATE_BYTES_MOST = 65_536
+
 # --- Sums ---
 
 # Law 4: what may leave to one destination in a day on the session key alone, whatever a policy
