@@ -319,6 +319,8 @@ SIGNER_KEY_AGES = timedelta(days=7)
 PROVED_WITHIN = NEWCOMER_PERIOD
 # US cents a day: what law 5 calls a small sum, of an account that one device proves and is told on.
 SMALL_SUM_CENTS = 1_000_00
+# Bytes: ours has fewer than 10,000, for a few hundred kinds of accounts.
+CERTIFICATE_BYTES_MOST = 65_536
 
 # --- Sums ---
 

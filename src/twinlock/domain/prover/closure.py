@@ -200,7 +200,8 @@ def _fired(rules: Sequence[Rule], atoms: Iterable[int]) -> tuple[set[int], list[
 def minimal_sets(found: Iterable[Attack]) -> tuple[int, ...]:
     """Return the minimal sets of capabilities of attacks in one state, whatever their minutes."""
     sets: list[int] = []
-    for one in sorted({attack.capabilities for attack in found}, key=int.bit_count):
+    every = {attack.capabilities for attack in found}
+    for one in sorted(every, key=lambda one: (one.bit_count(), one)):
         if all(least & one != least for least in sets):
             sets.append(one)
     return tuple(sets)
