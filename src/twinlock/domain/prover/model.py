@@ -447,6 +447,16 @@ def goal(action: str, cents: int) -> str:
     return f"left:{action}:{cents}"
 
 
+def is_goal(name: str) -> bool:
+    """Say whether an atom is a goal."""
+    return name.startswith("left:")
+
+
+def cents_of(name: str) -> int:
+    """Return how much has left by a goal, in US cents."""
+    return int(name.rpartition(":")[2])
+
+
 def sums_of(rules: Rules) -> tuple[int, ...]:
     """Return the sums that make a difference to a statute or a law, the highest first."""
     every = rules.policy.statutes.rules
@@ -461,7 +471,7 @@ def sums_of(rules: Rules) -> tuple[int, ...]:
 def undominated(found: Iterable[Derived]) -> tuple[Derived, ...]:
     """Return ``found`` without rules that another one makes needless."""
     by_head: dict[str, list[Derived]] = {}
-    for one in sorted(set(found), key=lambda one: (len(one.body), one.delay, one.freeze)):
+    for one in sorted(dict.fromkeys(found), key=lambda one: (len(one.body), one.delay, one.freeze)):
         kept = by_head.setdefault(one.head, [])
         if not any(_at_least(better, one) for better in kept):
             kept.append(one)
