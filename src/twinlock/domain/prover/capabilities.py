@@ -88,6 +88,9 @@ class Capability(StrEnum):
     LOG_KEY = "log_key"
     SEALING_KEY = "sealing_key"
     AUTHORIZATION_KEY = "authorization_key"
+    OFFICER = "officer"
+    OFFICER_2 = "officer_2"
+    OFFICER_3 = "officer_3"
     INATTENTIVE = "inattentive"
     PERSUADE_OWNER = "persuade_owner"
     COERCE_OWNER = "coerce_owner"
@@ -259,6 +262,18 @@ TABLE: Mapping[Capability, Given] = MappingProxyType(
         Capability.AUTHORIZATION_KEY: Given(
             kind=Kind.OPERATOR,
             says="the key that signs authorizations: the signer wants them in the log, too (law 9)",
+        ),
+        Capability.OFFICER: Given(
+            kind=Kind.OPERATOR, says="an officer: halts and suspends, and alone lets nothing out"
+        ),
+        Capability.OFFICER_2: Given(
+            kind=Kind.OPERATOR,
+            says="a second officer: with the first, and a wait, another policy that adds no attack",
+        ),
+        Capability.OFFICER_3: Given(
+            kind=Kind.OPERATOR,
+            says="a third officer: all three, and a wait, a policy that adds the attacks they named;"
+            " what the laws hold then is proved by itself (docs/proof.md)",
         ),
         Capability.INATTENTIVE: Given(
             kind=Kind.OWNER, means=MUTES, says="an owner who never reads a notice"

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from twinlock.domain.account import Shown
 from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.assurance import Factor
-from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD
+from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD, SMALL_SUM_CENTS
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced
@@ -154,7 +154,7 @@ class Deriver:
         self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
         self._known: tuple[object, object] = (None, None)
         self._put: dict[str, tuple[Tried, ...]] = {}
-        self._lock = OPEN
+        self._lock, self._contact = OPEN, False
         self.gathers = 0
         self._budget = self._budget_most()
         self.alike = self._exits_alike()
@@ -203,7 +203,7 @@ class Deriver:
         if state.authenticators != self._known[0] or state.channels != self._known[1]:
             self._known = (state.authenticators, state.channels)
             self._put.clear()
-        self._lock = state.lock
+        self._lock, self._contact = state.lock, state.contact
         start = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
         found = [Derived(head=f"at:{START}", body=frozenset()), *self._first(start)]
         found += self._of_place(start)
@@ -218,7 +218,11 @@ class Deriver:
         found = self._moved(start, Gain.SESSION, moves.SIGN_IN)
         found += self._moved(start, Mean.PASSWORD, moves.RESET, moves.RESET_SECRET)
         secret = moves.OWN_API_KEY.api_key_id
-        return found + self._moved(start, Gain.API_KEY, moves.MAKE_KEY, secret)
+        found += self._moved(start, Gain.API_KEY, moves.MAKE_KEY, secret)
+        if self._contact:
+            asked = replace(start, account=enrolment.with_contact(start.account))
+            found += self._moved(asked, Gain.NOBODY_ASKED, moves.REMOVE_CONTACT)
+        return found
 
     def _channels(self, start: Place) -> Iterator[tuple[Place, list[Derived]]]:
         """Give where a notice channel of the thief's leads: in a place, or long since beside."""
@@ -310,26 +314,38 @@ class Deriver:
     def _exits(self, place: Place, gain: Gain | None, to: Destination | None) -> list[Derived]:
         """Return the rules by which value leaves from ``place``: to an address that is listed."""
         probe = proposed(place.account, moves.leaving(self._coin), destination=to, now=NOW)
-        found = []
+        found = list[Derived]()
         there = {f"at:{place.name}"} | ({gain.value} if gain else set())
         every = (*units(place), *(key_units() if place.name == START else ()))
         for tried in self._tried(f"{place.name} {gain}", probe, every, self._judge_exit):
-            outcomes = self._leave(self._locked(tried.facts))
-            for (action, cents), left in zip(self._outcomes(), outcomes, strict=True):
-                if left is None:
-                    continue
+            for guarded, beside in self._guarded(tried.facts):
+                found += self._let_out(place, guarded, tried.takes | there | beside)
+        return found
+
+    def _let_out(self, place: Place, found: Facts, takes: frozenset[str]) -> Iterator[Derived]:
+        """Give a rule for each exit and sum that the gate lets out on ``found``."""
+        for (action, cents), left in zip(self._outcomes(), self._leave(found), strict=True):
+            if left is not None:
                 minutes, gated = left
                 told = _told(place) if minutes >= self._reacts else frozenset()
-                found.append(
-                    Derived(
-                        head=goal(action, cents),
-                        body=tried.takes | told | there,
-                        delay=minutes,
-                        gated=gated,
-                        action=action,
-                    )
+                yield Derived(
+                    head=goal(action, cents),
+                    body=takes | told,
+                    delay=minutes,
+                    gated=gated,
+                    action=action,
                 )
-        return found
+
+    def _guarded(self, found: Facts) -> Iterator[tuple[Facts, frozenset[str]]]:
+        """Give ``found`` as the state guards its exits, with what it takes beside the proofs."""
+        locked = self._locked(found)
+        if not self._contact:
+            yield locked, frozenset()
+            return
+        asked = replace(locked, agreement_cents=SMALL_SUM_CENTS)
+        yield asked, frozenset()
+        yield replace(asked, agreed=True), frozenset({Mean.CONTACT.value})
+        yield locked, frozenset({Gain.NOBODY_ASKED.value})
 
     def _outcomes(self) -> Iterator[tuple[str, int]]:
         return ((action, cents) for action in self.exits for cents in self.sums)

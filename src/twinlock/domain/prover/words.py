@@ -36,6 +36,7 @@ _DOES: Mapping[str, str] = MappingProxyType(
         ActionType.DESTINATION_ADD: "has an address of his own listed",
         ActionType.API_KEY_CREATE: "makes an API key that withdraws to it",
         ActionType.AUTHENTICATOR_BIND: "binds a passkey of his own",
+        ActionType.TRUSTED_CONTACT_REMOVE: "has the trusted contact removed",
         ActionType.CONTACT_CHANGE: "puts in a notice channel of his own",
         SIGNER: "has the wallet sign what no gate decided",
     }
@@ -54,6 +55,7 @@ _WITH: Mapping[str, str] = MappingProxyType(
         Mean.DEVICE: "the customer's own signed-in device",
         Mean.TRADE_KEY: "the API key that trades",
         Mean.WITHDRAW_KEY: "the API key that withdraws",
+        Mean.CONTACT: "the agreement of the trusted contact",
         Mean.PAST_GATE: "authorizations of his own making",
         Gain.LISTING: "the address that he listed",
         Gain.PLANTED: "the address that was planted",
