@@ -50,6 +50,8 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     OWN_LIMIT = "own_limit"
     LOCKED = "locked"
+    BOTH_KEYS_NEEDED = "both_keys_needed"
+    KEYS_TOO_FEW = "keys_too_few"
     AGREEMENT_NEEDED = "agreement_needed"
     CONTACT_STAYS = "contact_stays"
     MEMBERS_NEEDED = "members_needed"

@@ -45,11 +45,17 @@ OLD = NOW - timedelta(days=400)
 OWNER = account_id(b"a customer's id.")
 MEMBER = MemberId("mem_owner")
 LOCK_DAYS = 7  # Longer than a newcomer's first day, and shorter than a month.
-LOCKS = (OPEN, Lock(days=LOCK_DAYS), Lock(days=LOCK_DAYS, two_keys=True))
+LOCKS = (
+    OPEN,
+    Lock(days=LOCK_DAYS),
+    Lock(days=LOCK_DAYS, two_keys=True),
+    Lock(days=LOCK_DAYS, both_keys=True),
+)
 _WORDS = {
     OPEN: "no lock",
     LOCKS[1]: f"a lock of {LOCK_DAYS} days",
     LOCKS[2]: f"a lock of {LOCK_DAYS} days that two keys spare",
+    LOCKS[3]: f"a lock of {LOCK_DAYS} days and of both keys",
 }
 T = TypeVar("T")
 
