@@ -272,8 +272,8 @@ TABLE: Mapping[Capability, Given] = MappingProxyType(
         ),
         Capability.OFFICER_3: Given(
             kind=Kind.OPERATOR,
-            says="a third officer: all three, after a wait, a policy that adds what they named; what"
-            " the laws alone hold then is in docs/proof.md",
+            says="a third officer: all three, after a wait, a policy that adds what they named;"
+            " what the laws alone hold then is in docs/proof.md",
         ),
         Capability.INATTENTIVE: Given(
             kind=Kind.OWNER, means=MUTES, says="an owner who never reads a notice"
