@@ -81,8 +81,7 @@ _Label = tuple[int, int, int, int, int, int, "_Label | None", "_Label | None"]
 
 # What a node fires: the head's node, delay, freeze, gated; the rule's index and its states.
 _Fire = tuple[int, int, int, bool, int, int]
-# What dominance asks of settled labels: capabilities, at, frozen, states.
-_Front = list[tuple[int, int, int, int]]
+LONG = 24  # Settled labels of a node, from which on it is faster to look among some of them only.
 
 
 def attacks(
@@ -239,9 +238,35 @@ def _reached(
     return {goal: known.get(goal, 0) for goal in goals}
 
 
+class _Front(list[_Label]):
+    """The settled labels of one node; once it is long, also by the first of their capabilities."""
+
+    __slots__ = ("by_first",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_first: dict[int, list[_Label]] = {}
+
+    def add(self, label: _Label) -> None:
+        """Keep one more."""
+        self.append(label)
+        self.by_first.setdefault(label[1] & -label[1], []).append(label)
+
+    def among(self, capabilities: int) -> Iterable[_Label]:
+        """Return at least all labels that need no other capability."""
+        if len(self) < LONG:
+            return self
+        found = list(self.by_first.get(0, ()))
+        while capabilities:
+            first = capabilities & -capabilities
+            found += self.by_first.get(first, ())
+            capabilities ^= first
+        return found
+
+
 def _undominated(front: _Front, capabilities: int, at: int, frozen: int, states: int) -> int:
     """Return the states in which nothing of ``front`` dominates."""
-    for fewer, sooner, thawed, where in front:
+    for _, fewer, sooner, thawed, where, _, _, _ in front.among(capabilities):
         if fewer & capabilities == fewer and sooner <= at and thawed <= frozen:
             states &= ~where
             if not states:
@@ -261,7 +286,6 @@ class _Solver:
         self.every, self.most = every, most
         self.order: list[tuple[int, int, int]] = []
         self.turns: dict[tuple[int, int, int], list[_Label]] = {}
-        self.settled: list[list[_Label]] = []
         self.fronts: list[_Front] = []
         # Of each node: the nodes that it is joined with, and to what; and the rules that it fires.
         self.joins: list[list[tuple[int, int]]] = []
@@ -270,15 +294,14 @@ class _Solver:
         self.joined: dict[tuple[int, int], int] = {}
         self.nodes: dict[int, int] = {}
         self.aims = NO_NODE
-        self.reached: _Front = []
+        self.reached = _Front()
 
     def node(self) -> int:
-        self.settled.append([])
-        self.fronts.append([])
+        self.fronts.append(_Front())
         self.joins.append([])
         self.steps.append([])
         self.where.append(0)
-        return len(self.settled) - 1
+        return len(self.fronts) - 1
 
     def learn(self, rules: Sequence[Rule], kept: list[int], masks: Sequence[int]) -> None:
         """Make nodes for what the rules ``kept`` speak of, the atoms of most bodies first."""
@@ -365,14 +388,13 @@ class _Solver:
             return
         if left != states:
             label = (node, capabilities, at, frozen, left, rule, first, second)
-        front.append((capabilities, at, frozen, left))
-        self.settled[node].append(label)
+        front.add(label)
         if node == self.aims:
-            self.reached.append((capabilities, at, 0, left))
+            self.reached.add((node, capabilities, at, 0, left, NO_RULE, None, None))
             return
         self.fire(label, self.steps[node])
         for partner, to in self.joins[node]:
-            self.meet(label, self.settled[partner], to)
+            self.meet(label, self.fronts[partner], to)
 
     def fire(self, label: _Label, steps: list[_Fire]) -> None:
         """Offer what a settled label makes hold by rules."""
@@ -390,14 +412,15 @@ class _Solver:
                     (to, capabilities, then, until, left, index, label, None),
                 )
 
-    def meet(self, label: _Label, others: list[_Label], to: int) -> None:
+    def meet(self, label: _Label, partners: _Front, to: int) -> None:
         """Offer what a settled label makes together with those of another node."""
         _, capabilities, at, frozen, states, _, _, _ = label
         states &= self.where[to]
         if not states:
             return
         front = self.fronts[to]
-        for other in others:
+        full = capabilities.bit_count() == self.most
+        for other in partners.among(capabilities) if full else partners:
             _, both, then, until, left, _, _, _ = other
             left &= states
             if not left:
@@ -414,13 +437,13 @@ class _Solver:
 
     def found(self, goal: int) -> tuple[Attack, ...]:
         """Return the attacks on a goal: its labels, whatever is still frozen."""
-        front: _Front = []
+        front = _Front()
         found = []
-        for label in self.settled[self.of(goal)]:
-            _, capabilities, at, _, states, _, _, _ = label
+        for label in self.fronts[self.of(goal)]:
+            node, capabilities, at, _, states, _, _, _ = label
             left = _undominated(front, capabilities, at, 0, states)
             if left:
-                front.append((capabilities, at, 0, left))
+                front.add((node, capabilities, at, 0, left, NO_RULE, None, None))
                 path = _path(label)
                 found.append(Attack(capabilities=capabilities, minutes=at, states=left, path=path))
         return tuple(found)
