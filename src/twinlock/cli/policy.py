@@ -11,12 +11,14 @@ from msgspec.structs import replace
 from twinlock.bootstrap.rulebook import checked_policy, profile_setting, rule_book
 from twinlock.bootstrap.trust import served_policy
 from twinlock.bootstrap.world import settings_from_environment
+from twinlock.cli import policy_life
 from twinlock.cli.console import result, say
 from twinlock.cli.policy_table import policy_table
 from twinlock.domain.canonical import decode
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
 
 app = typer.Typer(help="Policies: the rules in Cedar.", no_args_is_help=True)
+policy_life.register(app)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[Path, typer.Argument(help="A .cedar file, or the name of a profile.")]
 
