@@ -79,7 +79,9 @@ def _introduction(policy: Policy) -> str:
 A policy adds to the [laws](laws.md); nothing in it can take one back. It is one file in
 [Cedar](https://docs.cedarpolicy.com), with comments for whoever has to answer for it:
 `src/twinlock/policies/default.cedar`, or `strict.cedar` beside it. `TWINLOCK_PROFILE` names one of
-the two, or the path of a file of your own. This page is about `default`;
+the two, or the path of a file of your own. Once officers are appointed, what they activated
+decides, whatever that variable says ([officers.md](officers.md#another-policy)). This page is about
+`default`;
 [profiles.md](profiles.md) compares.
 
 | | |

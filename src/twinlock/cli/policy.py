@@ -12,6 +12,7 @@ from twinlock.bootstrap.backtest import effects_of
 from twinlock.bootstrap.rulebook import checked_policy, profile_setting, rule_book
 from twinlock.bootstrap.trust import served_policy
 from twinlock.bootstrap.world import settings_from_environment
+from twinlock.cli import policy_life
 from twinlock.cli.backtest import backtest, facts
 from twinlock.cli.console import result, say
 from twinlock.cli.policy_diff import diff
@@ -28,6 +29,7 @@ File = Annotated[Path, typer.Argument(help="A .cedar file, or the name of a prof
 app.command("diff")(diff)
 app.command("backtest")(backtest)
 app.command("facts")(facts)
+policy_life.register(app)
 
 
 @app.command("check")
