@@ -2,10 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 from twinlock.adapters.embedded import running
 from twinlock.adapters.postgres import SERVER_USER
@@ -25,11 +24,6 @@ from twinlock.ports.backtest import SnapshotSource
 from twinlock.services.backtest import Backtesting
 
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
-
-# Two policies to the minimal attacks that only the second opens, and those that only the first did.
-AttacksBetween: TypeAlias = Callable[[Policy, Policy], tuple[tuple[str, ...], tuple[str, ...]]]
-# What finds them is given by whoever proves; nothing is told of attacks while there is none.
-attacks_between: AttacksBetween | None = None
 
 
 @asynccontextmanager

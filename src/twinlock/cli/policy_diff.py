@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import backtest as parts
 from twinlock.bootstrap.backtest import difference_of, named_policy
-from twinlock.cli.console import result
+from twinlock.bootstrap.growth import attacks_between
+from twinlock.cli.console import result, say
 from twinlock.domain.exits import EXITS
 from twinlock.domain.policy.diffing import ActionDifference, Difference, RuleChange
 from twinlock.domain.policy.examples import answer_in_words, facts_in_words
@@ -30,10 +30,10 @@ def diff(
     """
     one, other = named_policy(first), named_policy(second)
     found = difference_of(one, other)
-    attacks = None if parts.attacks_between is None else parts.attacks_between(one, other)
+    say("asking both what thieves could do …")
+    attacks = attacks_between(one, other)
     told: dict[str, object] = {name: getattr(found, name) for name in Difference.__struct_fields__}
-    if attacks is not None:
-        told["attacks"] = {"new": attacks[0], "vanished": attacks[1]}
+    told["attacks"] = {"new": attacks[0], "vanished": attacks[1]}
     lines = [*_words(found), *_answers(found), *_attacks(attacks)]
     result(told, as_json=as_json, text="\n".join(lines) or "they say the same")
     if not found.none:
@@ -84,12 +84,11 @@ def _tried(one: ActionDifference) -> str:
     return f"all {cells} were tried" + ("" if one.complete else "; sums may differ inside one")
 
 
-def _attacks(attacks: tuple[tuple[str, ...], tuple[str, ...]] | None) -> Iterator[str]:
-    if attacks is None:
-        return
-    yield ""
+def _attacks(attacks: tuple[tuple[str, ...], tuple[str, ...]]) -> Iterator[str]:
     for title, some in zip(
         ("new minimal attacks", "vanished minimal attacks"), attacks, strict=True
     ):
-        yield f"{title}: {len(some)}"
-        yield from (f"  {one}" for one in some)
+        if some:
+            yield ""
+            yield f"{title}: {len(some)}"
+            yield from (f"  {one}" for one in some)

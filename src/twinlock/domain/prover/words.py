@@ -4,7 +4,7 @@ Always true (tests/unit/domain/prover/test_words.py): every step of every attack
 name every proof that it takes and every channel that it silences.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import EXITS
+from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.prover.capabilities import TABLE, Capability, Mean
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.model import MINUTE, Derived
@@ -104,6 +105,16 @@ def length(minutes: int) -> str:
             count = minutes // size
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return f"{minutes} minutes"
+
+
+def sum_in_words(cents: int) -> str:
+    """Return how much leaves a day, in words."""
+    return "any sum" if cents >= KNOWN_CENTS_MOST else f"US${cents // 100:,} a day"
+
+
+def exits_in_words(some: Sequence[str]) -> str:
+    """Return by which exits."""
+    return "every exit" if EXITS.issubset(some) else ", ".join(sorted(some))
 
 
 def joined(some: list[str]) -> str:
