@@ -12,7 +12,7 @@ from twinlock.domain.errors import present
 from twinlock.domain.money import Prices
 from twinlock.domain.prover import enrolment
 from twinlock.domain.prover.capabilities import Assumptions
-from twinlock.domain.prover.certificate import Certificate, accepted
+from twinlock.domain.prover.certificate import Certificate, accepted, read
 from twinlock.domain.prover.claims import Whole, question
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.covering import certify
@@ -62,6 +62,7 @@ class Prover:
         Raises:
             CertificateRefusedError: it does not.
         """
+        read(data, policy=_digest(book))  # Before anything is asked that takes seconds.
         asked = question(Whole(self.systems(book)), k=k)
         return accepted(data, asked, policy=_digest(book))
 
