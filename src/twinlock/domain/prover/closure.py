@@ -4,9 +4,11 @@ A *rule* makes its head hold when all of its body holds: ``delay`` minutes later
 of all exits from then on; a ``gated`` rule takes effect only after every freeze, and its wait runs
 while a freeze runs, as at the gate. An atom's *label* ``(capabilities, at, frozen)`` says: with
 these capabilities the atom holds from minute ``at``, and nothing gated takes effect before minute
-``frozen``, which is never before ``at``. One label dominates another that needs no fewer
-capabilities, is no sooner and is frozen no shorter; every rule is monotone in that order, so the
-undominated labels of the least fixpoint hold every minimal set with its earliest minute.
+``frozen``, which is never before ``at``. One label dominates another that needs all its
+capabilities, is no sooner and no shorter frozen; every rule is monotone in that order, so the
+undominated labels of the least fixpoint hold every minimal set with its earliest minute. A path may
+have one atom in two ways, whose freezes are not held to each other: a minute may be told too soon,
+never too late.
 
 Many *states* are solved at once: a mask says for each rule in which states it stands, a label
 carries the states that it holds in, and what states have in common is derived once.
@@ -33,26 +35,32 @@ from typing import NamedTuple
 import msgspec
 
 from twinlock.domain.errors import invariant
+from twinlock.domain.prover.rules import (
+    Gathered,
+    Rule,
+    closed,
+    closed_by_state,
+    gathered,
+    relevant,
+)
+
+__all__ = [
+    "Attack",
+    "Gathered",
+    "Rule",
+    "Step",
+    "attacks",
+    "closed",
+    "closed_by_state",
+    "gathered",
+    "grown",
+    "in_state",
+    "minimal_sets",
+    "relevant",
+]
 
 NO_RULE = -1
 NO_NODE = -1
-
-
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """``head`` holds ``delay`` minutes after all of ``body`` does, and freezes exits from then on.
-
-    ``gated``: it takes effect no sooner than every freeze has ended. A rule without a body needs
-    nothing; it still waits, and starts its freeze.
-    """
-
-    head: int
-    body: tuple[int, ...] = ()
-    delay: int = 0
-    freeze: int = 0
-    gated: bool = False
-
-    def __post_init__(self) -> None:
-        invariant(self.delay >= 0 and self.freeze >= 0, "a rule waits and freezes forward in time")
 
 
 class Step(NamedTuple):
@@ -113,87 +121,6 @@ def attacks(
             solver.offer(solver.of(atom), 1 << bit, every)
     solver.run()
     return {goal: solver.found(goal) if goal in wanted else () for goal in goals}
-
-
-def relevant(
-    rules: Sequence[Rule], goals: Iterable[int], capabilities: Iterable[int]
-) -> tuple[list[int], set[int]]:
-    """Return the rules, by index, that can fire and lead to a goal, and the atoms on their way."""
-    known, left = _fired(rules, capabilities)
-    making: dict[int, list[int]] = {}
-    for index, rule in enumerate(rules):
-        if not left[index]:
-            making.setdefault(rule.head, []).append(index)
-    wanted = {goal for goal in goals if goal in known}
-    kept, stack = [], list(wanted)
-    while stack:
-        for index in making.get(stack.pop(), ()):
-            kept.append(index)
-            for atom in rules[index].body:
-                if atom not in wanted:
-                    wanted.add(atom)
-                    stack.append(atom)
-    kept.sort()
-    return kept, wanted
-
-
-def closed(rules: Sequence[Rule], atoms: Iterable[int]) -> frozenset[int]:
-    """Return everything that follows from ``atoms`` at any time: linear in the bodies' sizes."""
-    return frozenset(_fired(rules, atoms)[0])
-
-
-def closed_by_state(
-    rules: Sequence[Rule], states: Sequence[int], atoms: Mapping[int, int]
-) -> dict[int, int]:
-    """Return for each atom the mask of states in which it follows, from those where it is given.
-
-    ``states`` says for each rule the mask of the states that it stands in.
-    """
-    known = dict(atoms)
-    uses: dict[int, list[int]] = {}
-    for index, rule in enumerate(rules):
-        for atom in rule.body:
-            uses.setdefault(atom, []).append(index)
-        if not rule.body:
-            known[rule.head] = known.get(rule.head, 0) | states[index]
-    stack = [atom for atom, mask in known.items() if mask]
-    waiting = set(stack)
-    while stack:
-        last = stack.pop()
-        waiting.discard(last)
-        for index in uses.get(last, ()):
-            fires, head = states[index], rules[index].head
-            for atom in rules[index].body:
-                fires &= known.get(atom, 0)
-            before = known.get(head, 0)
-            if fires & ~before:
-                known[head] = before | fires
-                if head not in waiting:
-                    waiting.add(head)
-                    stack.append(head)
-    return known
-
-
-def _fired(rules: Sequence[Rule], atoms: Iterable[int]) -> tuple[set[int], list[int]]:
-    """Return what follows, and for each rule how many atoms of its body do not."""
-    known, left = set(atoms), []
-    uses: dict[int, list[int]] = {}
-    for index, rule in enumerate(rules):
-        body = set(rule.body)
-        left.append(len(body))
-        for atom in body:
-            uses.setdefault(atom, []).append(index)
-        if not body:
-            known.add(rule.head)
-    stack = list(known)
-    while stack:
-        for index in uses.get(stack.pop(), ()):
-            left[index] -= 1
-            head = rules[index].head
-            if not left[index] and head not in known:
-                known.add(head)
-                stack.append(head)
-    return known, left
 
 
 def minimal_sets(found: Iterable[Attack]) -> tuple[int, ...]:
