@@ -20,24 +20,21 @@ import msgspec
 from twinlock.domain.catalogue import CLASS_OF, UNKNOWN_TYPE
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.laws import Law
+from twinlock.domain.policy.annotations import Demand
 from twinlock.domain.policy.facts import ApiKeyUse, Facts
 from twinlock.domain.policy.pairing import Pair
 from twinlock.domain.policy.spread import Spread, spread
 from twinlock.domain.policy.statutes import Statutes, required
 from twinlock.domain.policy.terms import OutOfLongError
 from twinlock.domain.policy.vocabulary import OutOfRangeError
-from twinlock.domain.policy.weighing import Change, changes, longer_by, weigh
+from twinlock.domain.policy.weighing import Change, answered, changes, longer_by, weigh
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
-    STRENGTH,
+    AllOf,
     Answer,
     Never,
-    Prove,
     Requirement,
-    WaitUntil,
-    all_of,
-    answer,
 )
 
 EXAMPLES_MOST = 5  # Leaves named for each thing that is counted.
@@ -271,9 +268,11 @@ class Replay:
         before, after = _asked(pair, facts)
         self._replayed += 1
         self._by_action[facts.action] += 1
-        self._check(one.place, then=leaf.dec, now=_answered(by_laws, before))
+        self._check(one.place, then=leaf.dec, now=answered((*by_laws, *before)))
         if before is not after:
-            self._compare(one.place, facts, all_of(*by_laws, *before), all_of(*by_laws, *after))
+            # Without ``all_of``, which looks for doubles: they weigh nothing.
+            first, second = (AllOf(parts=(*by_laws, *own)) for own in (before, after))
+            self._compare(one.place, facts, first, second)
 
     def _pair(self, digest: str, decided: Statutes) -> Pair:
         found = self._pairs.get(digest)
@@ -341,28 +340,6 @@ class Replay:
 
 
 _Asked: TypeAlias = list[Requirement]
-_ANSWERS = tuple(Answer)  # By their strengths.
-# The answers of single demands, for ``requirements.answer`` takes five times as long.
-_STRENGTHS: Mapping[type[Requirement], int] = MappingProxyType(
-    {
-        Prove: STRENGTH[Answer.CHALLENGE],
-        WaitUntil: STRENGTH[Answer.HOLD],
-        Never: STRENGTH[Answer.DENY],
-    }
-)
-
-
-def _answered(by_laws: _Asked, by_rules: _Asked) -> Answer:
-    """Return the strongest answer of all that is asked for together."""
-    strongest = 0
-    for one in (*by_laws, *by_rules):
-        strength = _STRENGTHS.get(type(one))
-        if strength is None:
-            strength = STRENGTH[answer(one)]
-        strongest = max(strongest, strength)
-    return _ANSWERS[strongest]
-
-
 _REFUSED: Mapping[Reason, _Asked] = MappingProxyType(
     {code: [Never(code=code)] for code in (Reason.NOT_PERMITTED, Reason.ENGINE_ERROR)}
 )
@@ -375,15 +352,18 @@ def _asked(pair: Pair, facts: Facts) -> tuple[_Asked, _Asked]:
     except (OutOfLongError, OutOfRangeError):
         refused = _REFUSED[Reason.ENGINE_ERROR]
         return refused, refused
-    action, refused = facts.action, _REFUSED[Reason.NOT_PERMITTED]
     common = [required(demand, facts) for demand in matched.common]
-    permits = action in pair.first.permits, action in pair.second.permits
-    before, after = (
-        [*common, *[required(demand, facts) for demand in own]] if permitted else refused
-        for permitted, own in zip(permits, (matched.first, matched.second), strict=True)
-    )
-    alike = permits[0] is permits[1] and matched.first == matched.second
-    return before, before if alike else after
+    before = _of_side(pair.first, matched.first, common, facts)
+    permitted = [facts.action in side.permits for side in (pair.first, pair.second)]
+    if matched.first == matched.second and permitted[0] is permitted[1]:
+        return before, before
+    return before, _of_side(pair.second, matched.second, common, facts)
+
+
+def _of_side(side: Statutes, own: list[Demand], common: _Asked, facts: Facts) -> _Asked:
+    if facts.action not in side.permits:
+        return _REFUSED[Reason.NOT_PERMITTED]
+    return [*common, *[required(demand, facts) for demand in own]] if own else common
 
 
 _WAITS = frozenset({Change.HELD, Change.LONGER, Change.SHORTER, Change.NOT_HELD})

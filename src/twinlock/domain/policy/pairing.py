@@ -5,8 +5,7 @@ itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from twinlock.domain.canonical import encode
 from twinlock.domain.policy.annotations import Demand
@@ -19,13 +18,12 @@ from twinlock.domain.policy.vocabulary import context_of
 Bodies: TypeAlias = Mapping[Statute, tuple[Any, ...]]  # The clauses of rules, in Cedar's JSON.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
+class Matched(NamedTuple):
     """What the rules that match ask for: those of both sides, and those of one alone."""
 
-    common: tuple[Demand, ...]
-    first: tuple[Demand, ...]
-    second: tuple[Demand, ...]
+    common: list[Demand]
+    first: list[Demand]
+    second: list[Demand]
 
 
 class Apart:
@@ -37,15 +35,19 @@ class Apart:
         self.first = tuple(rule for rule in first if rule not in both)
         self.second = tuple(rule for rule in second if rule not in both)
         every = (*self.common, *self.first, *self.second)
+        self._common, self._first, self._second = (
+            tuple((rule.demand, rule.when.run) for rule in some)
+            for some in (self.common, self.first, self.second)
+        )
         self.reads = tuple(sorted({name for rule in every for name in rule.when.facts}))
 
     def matched(self, facts: Facts) -> Matched:
         """Return what is asked for in ``facts``. Raises OutOfRangeError, OutOfLongError."""
         context = context_of(facts, self.reads)
         return Matched(
-            common=tuple([rule.demand for rule in self.common if rule.when.run(context)]),
-            first=tuple([rule.demand for rule in self.first if rule.when.run(context)]),
-            second=tuple([rule.demand for rule in self.second if rule.when.run(context)]),
+            [demand for demand, runs in self._common if runs(context)],
+            [demand for demand, runs in self._first if runs(context)],
+            [demand for demand, runs in self._second if runs(context)],
         )
 
 

@@ -10,7 +10,7 @@ requirement weigh less, and what weighs as much as before still does beside anyt
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import msgspec
 
@@ -26,7 +26,6 @@ from twinlock.domain.requirements import (
     Prove,
     Requirement,
     WaitUntil,
-    answer,
     leaves,
     reasons,
 )
@@ -86,12 +85,13 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
 
 def weigh(missing: Requirement) -> Weight:
     """Return what it takes to fulfil ``missing``."""
-    said = answer(missing)
+    strength, until, proofs = _weighed(missing)
+    said = _ANSWERS[strength]
     return Weight(
         missing=missing,
         answer=said,
-        until=_waited(missing),
-        proofs=_proofs(missing),
+        until=until,
+        proofs=proofs,
         lapses=_lapses(missing) if said is Answer.DENY else None,
     )
 
@@ -164,57 +164,67 @@ def longer_by(first: Weight, second: Weight, *, now: datetime) -> timedelta | No
 
 # --- What a requirement takes ---
 
-
-def _waited(missing: Requirement) -> datetime | None:
-    match missing:
-        case WaitUntil(until=until):
-            return until
-        case AnyOf(options=options):
-            return min(_present(map(_waited, options)), default=None)
-        case AllOf(parts=parts):
-            return max(_present(map(_waited, parts)), default=None)
-        case _:
-            return None
-
-
-def _lapses(missing: Requirement) -> datetime | None:
-    """Return when every refusal in ``missing`` is over, None where one never is."""
-    ends = [one.until for one in leaves(missing) if isinstance(one, Never)]
-    return max(_present(ends)) if all(ends) else None
-
-
-def _present(instants: Iterable[datetime | None]) -> Iterable[datetime]:
-    return (instant for instant in instants if instant is not None)
-
-
+_Weighed: TypeAlias = tuple[int, datetime | None, Proofs]  # A strength, an end, proofs.
+_ANSWERS = tuple(Answer)  # By their strengths.
 _NO_PROOFS = Proofs()
+_CHALLENGE, _HOLD, _REVIEW, _DENY = (
+    STRENGTH[one] for one in (Answer.CHALLENGE, Answer.HOLD, Answer.REVIEW, Answer.DENY)
+)
 
 
-def _proofs(missing: Requirement) -> Proofs:
+def answered(parts: Iterable[Requirement]) -> Answer:
+    """Return the strongest answer of all that is asked for together."""
+    return _ANSWERS[max([_weighed(one)[0] for one in parts], default=0)]
+
+
+def _weighed(missing: Requirement) -> _Weighed:
     match missing:
-        case Prove(code=code, level=level, roots=roots, factors=factors):
-            # What reaches no level is somebody else's agreement, or a code that was sent.
-            others = {code.value} if level is Level.NONE else set()
-            shown = frozenset(map(str, factors)) | others
-            return Proofs(level=level, roots=roots, factors=shown)
-        case AllOf(parts=parts):
-            return _joined([one for one in map(_proofs, parts) if one is not _NO_PROOFS])
-        case AnyOf(options=options):
-            return _least(tuple(map(_proofs, options)))
-        case WaitUntil() | Approvals() | Never():
-            return _NO_PROOFS
+        case Prove():
+            return _CHALLENGE, None, _shown(missing)
+        case WaitUntil():
+            return _HOLD, missing.until, _NO_PROOFS
+        case AllOf():
+            return _together(missing.parts)
+        case AnyOf():
+            return _either(missing.options)
+        case Never():
+            return _DENY, None, _NO_PROOFS
+        case Approvals():
+            return _REVIEW, None, _NO_PROOFS
         case _:
             assert_never(missing)
 
 
-def _joined(some: list[Proofs]) -> Proofs:
-    if len(some) <= 1:
-        return some[0] if some else _NO_PROOFS
+def _shown(missing: Prove) -> Proofs:
+    factors: frozenset[str] = frozenset(missing.factors)
+    if missing.level is Level.NONE:  # Somebody else's agreement, or a code that was sent.
+        factors |= {missing.code}
+    return Proofs(level=missing.level, roots=missing.roots, factors=factors)
+
+
+def _together(parts: Iterable[Requirement]) -> _Weighed:
+    strength, until, proofs = 0, None, _NO_PROOFS
+    for part in parts:
+        own, ends, shown = _weighed(part)
+        strength = max(strength, own)
+        if ends is not None:
+            until = ends if until is None else max(until, ends)
+        if shown is not _NO_PROOFS:
+            proofs = shown if proofs is _NO_PROOFS else _both(proofs, shown)
+    return strength, until, proofs
+
+
+def _both(one: Proofs, other: Proofs) -> Proofs:
     return Proofs(
-        level=max(one.level for one in some),
-        roots=max(one.roots for one in some),
-        factors=frozenset[str]().union(*(one.factors for one in some)),
+        level=max(one.level, other.level),
+        roots=max(one.roots, other.roots),
+        factors=one.factors | other.factors,
     )
+
+
+def _either(options: Iterable[Requirement]) -> _Weighed:
+    strengths, ends, shown = zip(*map(_weighed, options), strict=True)
+    return min(strengths), min(_present(ends), default=None), _least(shown)
 
 
 def _least(some: tuple[Proofs, ...]) -> Proofs:
@@ -225,3 +235,13 @@ def _least(some: tuple[Proofs, ...]) -> Proofs:
         roots=min(one.roots for one in some),
         factors=some[0].factors.intersection(*(one.factors for one in some)),
     )
+
+
+def _lapses(missing: Requirement) -> datetime | None:
+    """Return when every refusal in ``missing`` is over, None where one never is."""
+    ends = [one.until for one in leaves(missing) if isinstance(one, Never)]
+    return max(_present(ends)) if all(ends) else None
+
+
+def _present(instants: Iterable[datetime | None]) -> Iterable[datetime]:
+    return (instant for instant in instants if instant is not None)
