@@ -249,7 +249,8 @@ channels of both shows both, or resets nothing), and two ways round a wait for n
 `listing_is_sooner` (to list one takes less long) and `state_is_sooner` (what was removed, or never
 signed, waits less long). It notes, under `notes`, a rule about many
 actions that can match some of them only: `matches_some`. It also names the rules that differ from
-`default`.
+`default`, and says what each rule does beside the others and the laws
+([policy-changes.md](policy-changes.md)).
 """.strip()
 
 

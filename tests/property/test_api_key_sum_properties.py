@@ -16,9 +16,12 @@ from support.cast import ALICE
 from support.gates import Gate
 from support.policies import DEFAULT, policies
 from support.worlds import (
+    DESKTOP,
+    EMAIL,
     PASSWORD,
     PRICES,
     ROAMING,
+    SMS,
     SYNCED,
     a_destination,
     a_passkey,
@@ -71,7 +74,7 @@ class Play:
     """One account, and what has left by which key, from the proofs of each spend."""
 
     def __init__(self, policy: Policy) -> None:
-        account = an_account(PASSWORD, SYNCED, ROAMING, MAKER)
+        account = an_account(PASSWORD, SYNCED, ROAMING, MAKER, channels=(EMAIL, SMS, DESKTOP))
         keys = tuple(map(a_key, KEYS))
         self.gate = Gate.of(replace(account, api_keys=keys), KNOWN, policy=policy)
         self.left: dict[tuple[str, str], int] = defaultdict(int)

@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "platform-key": "platform_keys:app",
         "policy": "policy:app",
         "prices": "prices:app",
+        "prove": "prove:prove",
         "range": "ranges:app",
         "reconcile": "reconciling:reconcile_command",
         "notices": "notices:app",

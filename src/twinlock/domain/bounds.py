@@ -317,6 +317,19 @@ SUSPENSION_LENGTH = timedelta(days=14)
 # From the beginning of one to the next, whoever sets it: no chain of them holds an account.
 SUSPENSION_EVERY = timedelta(days=90)
 
+# --- The prover ---
+
+# What the proofs take for granted of an owner who reads a notice: that it is stopped within a day.
+OWNER_REACTS = timedelta(hours=24)
+# For how long a signer that is set up as docs/verify.md says has known a key before it believes it.
+SIGNER_KEY_AGES = timedelta(days=7)
+# What is proved holds for so long: until a thief whom nobody noticed owns something that is old.
+PROVED_WITHIN = NEWCOMER_PERIOD
+# US cents a day: what law 5 calls a small sum, of an account that one device proves and is told on.
+SMALL_SUM_CENTS = 1_000_00
+# Bytes: ours has fewer than 10,000, for a few hundred kinds of accounts.
+CERTIFICATE_BYTES_MOST = 65_536
+
 # --- Sums ---
 
 # Law 4: what may leave to one destination in a day on the session key alone, whatever a policy

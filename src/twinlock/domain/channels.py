@@ -2,11 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
+from twinlock.domain.assurance import PHONE
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.spans import Spans
+
+DESKTOP = "desktop"  # The root and the place of what lives in the customer's computer.
 
 
 class ChannelKind(StrEnum):
@@ -45,4 +49,17 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def root(self) -> str:
         """The root a thief must take to read or mute this channel, in the worst case."""
-        return "desktop" if self.kind is ChannelKind.DESKTOP else "phone"
+        return DESKTOP if self.kind is ChannelKind.DESKTOP else PHONE
+
+    @property
+    def read_in(self) -> frozenset[str]:
+        """The places in each of which a thief reads and mutes this channel: e-mail, in two."""
+        match self.kind:
+            case ChannelKind.EMAIL:
+                return frozenset({PHONE, DESKTOP})
+            case ChannelKind.SMS:
+                return frozenset({PHONE})
+            case ChannelKind.DESKTOP:
+                return frozenset({DESKTOP})
+            case _:
+                assert_never(self.kind)

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     OWN_LIMIT = "own_limit"
     LOCKED = "locked"
+    BOTH_KEYS_NEEDED = "both_keys_needed"
+    KEYS_TOO_FEW = "keys_too_few"
     AGREEMENT_NEEDED = "agreement_needed"
     CONTACT_STAYS = "contact_stays"
     MEMBERS_NEEDED = "members_needed"
@@ -243,14 +245,14 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Try again later, show a second, independent authenticator, or wait.",
     ),
     Reason.NARROW_LIMIT: Explanation(
-        "Without a notice channel off the phone only a small sum may leave each day.",
-        "Tomorrow, or for good when a notice channel off the phone is 30 days old.",
-        "Add a notice channel that does not live on the phone; it counts after 30 days.",
+        "One device proves this and reads every notice, so only a small sum may leave each day.",
+        "Tomorrow, or for good when a notice channel that is read elsewhere is 30 days old.",
+        "Add a notice channel that is read on another device; it counts after 30 days.",
     ),
     Reason.NARROW_DESTINATION: Explanation(
-        "Without a notice channel off the phone a new destination waits seven days.",
+        "One device proves this and reads every notice, so a new destination waits seven days.",
         "At the time shown.",
-        "Add a notice channel that does not live on the phone; it counts after 30 days.",
+        "Add a notice channel that is read on another device; it counts after 30 days.",
     ),
     Reason.ENROLMENT_OPEN: Explanation(
         "The account is still being set up; nothing may leave it yet.",

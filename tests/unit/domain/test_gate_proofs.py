@@ -215,7 +215,7 @@ def test_the_new_password_can_be_shown_where_the_old_one_was() -> None:
 
 
 def test_a_code_shown_before_a_key_was_bound_is_no_second_root_beside_it() -> None:
-    gate = Gate.of(an_account(PASSWORD, channels=(EMAIL, DESKTOP)), KNOWN)
+    gate = Gate.of(an_account(PASSWORD, channels=(EMAIL, SMS, DESKTOP)), KNOWN)
     action = gate.propose(send(150_000)).action_id
     gate.prove(action, PASSWORD, EMAIL)
     gate.account = replace(gate.account, authenticators=(PASSWORD, APP, ROAMING))

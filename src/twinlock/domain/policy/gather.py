@@ -27,8 +27,8 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.api_keys import by_keys_alone, key_use, lapsed, level_by_key
-from twinlock.domain.assurance import KNOWN, PHONE, Factor, Level, level_of
-from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, factor_of, root
+from twinlock.domain.assurance import KNOWN, Factor, Level
+from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
@@ -38,29 +38,32 @@ from twinlock.domain.bounds import (
     NEWCOMER_PERIOD,
     OPEN_ACTIONS_MOST,
 )
-from twinlock.domain.catalogue import ALARMS, ActionClass
-from twinlock.domain.channels import Channel
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.contested import of_contest
 from twinlock.domain.exits import PlatformExit
 from twinlock.domain.forgetting import is_full as no_place_left
 from twinlock.domain.freezes import SUSPENSION, freezes_as, weak_root
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
-from twinlock.domain.laws import LISTED
 from twinlock.domain.likeness import looks_alike
 from twinlock.domain.members import concerns_members, fills, is_full, seen_by, with_members
 from twinlock.domain.money import Prices
 from twinlock.domain.newcomers import (
-    came_lately,
     code_root,
     doubted,
     is_newcomer,
-    links,
 )
 from twinlock.domain.people import contact_facts
-from twinlock.domain.policy.enrolled import roots_enrolled, standing
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.enrolled import (
+    begun_with_both,
+    keys_of_a_lock,
+    rooted,
+    roots_enrolled,
+    standing,
+)
+from twinlock.domain.policy.facts import Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
+from twinlock.domain.policy.narrow import is_narrow
 from twinlock.domain.policy.owned import own_rules
 from twinlock.domain.policy.targets import (
     bound_already,
@@ -96,12 +99,12 @@ def gather(
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     facts = _on_ones_own(state, action, policy=policy, prices=prices, screening=screening, now=now)
-    if not concerns_members(state.account, action.payload):
-        return begun(facts, action)
-    own = seen_by(state, action).account
-    offers = policy.statutes.offers(type_of(action.payload))
-    own_at = _proved_at(own, action, _without_keys(standing(own, action, offers)), offers=offers)
-    return begun(with_members(facts, state.account, action, own_at=own_at), action)
+    own, offers = seen_by(state, action).account, policy.statutes.offers(type_of(action.payload))
+    if concerns_members(state.account, action.payload):
+        own_shown = _without_keys(standing(own, action, offers))
+        own_at = _proved_at(own, action, own_shown, offers=offers)
+        facts = with_members(facts, state.account, action, own_at=own_at)
+    return begun(begun_with_both(facts, own, action, offers), action)
 
 
 def _on_ones_own(
@@ -117,7 +120,8 @@ def _on_ones_own(
     state, payload = seen_by(whole, action), action.payload
     account, offers = state.account, policy.statutes.offers(type_of(payload))
     floor, shown = account.floor, standing(account, action, offers)
-    roots = _roots(payload, shown, floor=floor)
+    with_roots = rooted(payload, shown, floor=floor)
+    roots = tuple(sorted({one.root for one in with_roots if one.root}))
     destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
     about = target(account, payload, whole=whole.account, now=now)
     facts = Facts(
@@ -135,11 +139,12 @@ def _on_ones_own(
         shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
         roots_enrolled=roots_enrolled(account, payload, now=now),
+        **keys_of_a_lock(account, payload, policy.statutes, now=now),
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(whole, action, shown, lapses=policy.statutes.key_lapses, now=now),
-        narrow=_narrow(account, roots, destination, floor=floor, now=now),
+        narrow=is_narrow(account, roots, destination, floor=floor, now=now),
         way_in_left=way_in_left(account, payload, statutes=policy.statutes, now=now),
         too_many=_too_many(whole.account, account, action, policy=policy, now=now),
         bound_already=bound_already(whole.account, action),
@@ -227,16 +232,6 @@ def _channel_confirmed(action: OpenAction) -> bool:
     return not adds or confirmed(action)
 
 
-def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tuple[str, ...]:
-    """Return the roots shown. Codes add none where anything stronger is bound (law 4).
-
-    Prevents: a code shown before a security key was bound, counted as the second root beside it.
-    """
-    weak = floor > Level.OUT_OF_BAND and type_of(payload) not in ALARMS
-    none = (Factor.EMAIL_CODE, Factor.SMS_CODE) if weak else ()
-    return tuple(sorted({one.root for one in shown if one.root and one.factor not in none}))
-
-
 def _proved_at(
     account: Account,
     action: OpenAction,
@@ -303,50 +298,6 @@ def _device_bound(account: Account, shown: Iterable[Shown]) -> bool:
     """Say whether one of the proofs is of a key that cannot leave its device (N-B04)."""
     bound = (account.authenticator(one.source) for one in shown)
     return any(one is not None and device_bound(one) for one in bound)
-
-
-def _narrow(
-    account: Account,
-    roots: tuple[str, ...],
-    destination: DestinationState,
-    *,
-    floor: Level,
-    now: datetime,
-) -> bool:
-    """No channel outside the roots that prove: silence is then no root of its own (law 4).
-
-    Until a root is shown, any that could reach the floor alone may be the one that proves; showing
-    one more root never makes an account narrow.
-    """
-    strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
-    could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
-    silent = _silent(account, destination, now=now)
-
-    def heard(name: str) -> bool:
-        return any(channel.root != name.partition(":")[0] for channel in silent)
-
-    two = bool(account.channels) and len(roots) > 1
-    return not (two or any(map(heard, roots)) or all(map(heard, could)))
-
-
-def _silent(account: Account, destination: DestinationState, *, now: datetime) -> list[Channel]:
-    """Return the channels whose silence counts: that of a newcomer is nobody's.
-
-    It may veto nothing that is older. Where a listed destination stands for the second root no
-    silence is asked for, and a channel counts that took an older one's place. Prevents: a thief's
-    own channel, whose silence lets money leave.
-    """
-    listed = destination in LISTED
-    return [
-        one
-        for one in account.channels
-        if not account.signals.mutes(one.channel_id, now)
-        and any(
-            not came_lately(account, link, now=now)
-            for link in (links(one) if listed else (one,))
-            if not link.removed
-        )
-    ]
 
 
 def _rootless_until(account: Account, *, now: datetime) -> datetime | None:

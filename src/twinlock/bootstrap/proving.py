@@ -1,0 +1,112 @@
+"""What is proved of a rule book: derived and solved in as many processes as there are cores."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.domain.canonical import from_b64url
+from twinlock.domain.decisions import Rules, agreed
+from twinlock.domain.errors import present
+from twinlock.domain.money import Prices
+from twinlock.domain.prover import enrolment
+from twinlock.domain.prover.capabilities import Assumptions
+from twinlock.domain.prover.certificate import Certificate, accepted
+from twinlock.domain.prover.claims import Whole, question
+from twinlock.domain.prover.closure import Attack
+from twinlock.domain.prover.covering import certify
+from twinlock.domain.prover.enrolment import NOW, Enrolment
+from twinlock.domain.prover.model import Derived, Deriver
+from twinlock.domain.prover.proof import Proof, proof_of
+from twinlock.domain.prover.system import System, solved, system_of
+
+T = TypeVar("T")
+R = TypeVar("R")
+DIGEST_BYTES = 32
+_PRICE_CENTS = 100  # Of everything: how much leaves is for the prover to say.
+Sheet = tuple[System, dict[str, tuple[Attack, ...]]]
+
+
+def rules_of(book: RuleBook) -> Rules:
+    """Return what decides by ``book``, with prices that are known."""
+    symbols = {one.symbol for one in book.policy.assets}
+    return Rules(
+        laws=book.laws,
+        statutes=book.statutes,
+        policy=book.policy,
+        confirm=agreed,
+        prices=Prices(as_of=NOW, cents=dict.fromkeys(symbols, _PRICE_CENTS)),
+        codes=book.codes,
+    )
+
+
+class Prover:
+    """Proves rule books, in ``jobs`` processes; one is this one."""
+
+    def __init__(self, *, jobs: int = 1, assumed: Assumptions | None = None) -> None:
+        self._jobs = jobs
+        self._assumed = assumed or Assumptions()
+
+    def prove(self, book: RuleBook, *, k: int) -> tuple[Proof, Certificate | None]:
+        """Return what is proved of ``book``, and its certificate where it holds."""
+        sheets = self.sheets(book)
+        asked = question(Whole(system for system, _ in sheets), k=k)
+        proof = proof_of(sheets, policy=book.policy, k=k, assumed=self._assumed)
+        certificate = certify(asked, policy=_digest(book)) if proof.proved else None
+        return proof, certificate
+
+    def check(self, book: RuleBook, data: bytes, *, k: int) -> Certificate:
+        """Return the certificate that ``data`` is, where it proves the claims made of ``book``.
+
+        Raises:
+            CertificateRefusedError: it does not.
+        """
+        asked = question(Whole(self.systems(book)), k=k)
+        return accepted(data, asked, policy=_digest(book))
+
+    def sheets(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[Sheet, ...]:
+        """Return the rules and minimal attacks of all states, one sheet for each kind of guard."""
+        systems = self.systems(book, sums=sums)
+        return tuple(zip(systems, self._map(solved, systems), strict=True))
+
+    def systems(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[System, ...]:
+        """Return the rules of all states, one system for each kind of guard."""
+        global _work  # noqa: PLW0603 - what a forked process inherits, since rules do not travel
+        deriver = Deriver(rules_of(book), assumed=self._assumed, sums=sums)
+        every = tuple(enrolment.bases())
+        parts = [every[start :: self._jobs] for start in range(self._jobs)]
+        _work = deriver
+        derived = dict(pair for part in self._map(_derive, parts) for pair in part)
+        sheets = zip(*(enrolment.guarded(base) for base in every), strict=True)
+        return tuple(
+            system_of(
+                [(one, derived[one]) for one in states],
+                exits=deriver.alike,
+                sums=deriver.sums,
+                assumed=self._assumed,
+            )
+            for states in sheets
+        )
+
+    def _map(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+        if self._jobs == 1:
+            return [work(part) for part in parts]
+        with _pool(self._jobs) as pool:
+            return list(pool.map(work, parts))
+
+
+def _digest(book: RuleBook) -> bytes:
+    return from_b64url(book.policy.name.digest, size=DIGEST_BYTES)
+
+
+_work: Deriver | None = None
+
+
+def _derive(bases: tuple[Enrolment, ...]) -> list[tuple[Enrolment, tuple[Derived, ...]]]:
+    work = present(_work, "what is derived by is there before it is derived")
+    return [(one, work.derive(one)) for base in bases for one in enrolment.guarded(base)]
+
+
+def _pool(jobs: int) -> Executor:
+    return ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("fork"))

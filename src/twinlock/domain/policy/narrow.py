@@ -1,0 +1,81 @@
+"""Narrow accounts: what proves and what is told lie in one place, so silence there is no root.
+
+A *place* is what a thief takes whole: the phone, the computer, a security key. Whoever has a place
+makes the proofs that lie there and reads the channels that are read there. An account is narrow for
+an action where one place proves it and reads every channel whose silence counts (laws 4 and 5).
+
+Always true (tests/property/test_narrow_properties.py): one more channel that is old makes no
+account narrow, and one more root that is shown makes none.
+
+Source: docs/laws.md, law 5.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from twinlock.domain.account import Account
+from twinlock.domain.assurance import PHONE, Level, level_of
+from twinlock.domain.authenticators.model import factor_of, root
+from twinlock.domain.channels import DESKTOP, ChannelKind
+from twinlock.domain.laws import LISTED
+from twinlock.domain.newcomers import came_lately, links
+from twinlock.domain.policy.facts import DestinationState
+
+
+def is_narrow(
+    account: Account,
+    roots: tuple[str, ...],
+    destination: DestinationState,
+    *,
+    floor: Level,
+    now: datetime,
+) -> bool:
+    """Say whether an action that shows ``roots``, or nothing yet, is decided on a narrow account.
+
+    Until a root is shown, any that could reach the floor alone may be the one that proves; showing
+    one more root never makes an account narrow.
+    """
+    if account.channels and len(roots) > 1:
+        return False
+    told = _silent(account, destination, now=now)
+
+    def heard(some: Iterable[str]) -> bool:
+        """Say whether some channel is read elsewhere, whichever of ``some`` was taken."""
+        places = {place for name in some for place in _places(account, name, floor=floor)}
+        return all(any(place not in read for read in told) for place in places)
+
+    strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
+    could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
+    return not ((roots and heard(roots)) or heard(could))
+
+
+def _places(account: Account, name: str, *, floor: Level) -> frozenset[str]:
+    """Return the places from which the root ``name`` is shown.
+
+    Where codes count, one by e-mail is read on the computer, too, beside the password that is typed
+    there. Prevents: a computer that proves with the mailbox, and mutes it and its own program.
+    """
+    place = frozenset({name.partition(":")[0]})
+    email = any(one.kind is ChannelKind.EMAIL for one in account.channels)
+    codes = floor <= Level.OUT_OF_BAND and email
+    return place | {DESKTOP} if codes and name == PHONE else place
+
+
+def _silent(
+    account: Account, destination: DestinationState, *, now: datetime
+) -> list[frozenset[str]]:
+    """Return where each channel is read whose silence counts: that of a newcomer is nobody's.
+
+    Where a listed destination stands for the second root no silence is asked for, and a newcomer
+    counts in the place of an older one: for what both are. Prevents: a thief's own channel, whose
+    silence lets money leave; and one off the phone in the place of the owner's number, by which an
+    account is narrow no more.
+    """
+    found = []
+    for one in account.channels:
+        every = links(one) if destination in LISTED else (one,)
+        old = (at for at in every if not at.removed and not came_lately(account, at, now=now))
+        counts = next(old, None)
+        if counts is not None and not account.signals.mutes(one.channel_id, now):
+            found.append(one.read_in | counts.read_in)
+    return found

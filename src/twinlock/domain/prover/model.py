@@ -1,0 +1,503 @@
+"""The timed rules of one state of enrolment, derived from the laws and the statutes that decide.
+
+For every move of a thief the gate is asked what is missing, with every proof that could be put to
+it; a way that needs nothing more but time becomes a rule. Its body is what the proofs take, and,
+where the wait is long enough for somebody to stop it, every channel of the owner's silenced. What
+holds exits becomes its freeze.
+
+Always true (tests/unit/domain/prover/test_model.py): each rule is one that ``gate.decide`` carries
+out at exactly that time, and each of its answers of yes is a rule.
+
+Source: docs/proof.md.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from itertools import chain
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import Shown
+from twinlock.domain.actions import AnyPayload, type_of
+from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD, SMALL_SUM_CENTS
+from twinlock.domain.decisions import Rules, judge_facts
+from twinlock.domain.effects import effects
+from twinlock.domain.events import HoldPlaced
+from twinlock.domain.exits import EXITS
+from twinlock.domain.listed import Destination
+from twinlock.domain.locks import OPEN
+from twinlock.domain.money import KNOWN_CENTS_MOST
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.prover import enrolment, moves
+from twinlock.domain.prover.capabilities import Assumptions, Mean
+from twinlock.domain.prover.enrolment import NOW, Enrolment
+from twinlock.domain.prover.moves import Gain, Place
+from twinlock.domain.prover.probing import (
+    COOKIE,
+    Probe,
+    Shows,
+    facts,
+    proposed,
+    state_of,
+    taken,
+    with_shown,
+)
+from twinlock.domain.requirements import (
+    NOTHING,
+    Never,
+    Prove,
+    Requirement,
+    all_of,
+    leaves,
+    silence_until,
+)
+
+MINUTE = timedelta(minutes=1)
+LEAST = 100  # US cents: below a dollar a step is none of a sum.
+START = "start"  # The place where a thief begins.
+HELD = NOW + timedelta(days=10_000)  # Longer than anything waits.
+
+
+class Derived(msgspec.Struct, frozen=True, kw_only=True):
+    """One timed rule, with the action that it is of."""
+
+    head: str
+    body: frozenset[str]
+    delay: int = 0
+    freeze: int = 0
+    gated: bool = False
+    action: str = ""
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown together, and what it takes."""
+
+    takes: frozenset[str]
+    shows: tuple[Shows, ...]
+
+
+_OWNERS: dict[str, Mean] = {
+    enrolment.PASSWORD.authenticator_id: Mean.PASSWORD,
+    enrolment.APP.authenticator_id: Mean.TOTP,
+    enrolment.PHONE_KEY.authenticator_id: Mean.PHONE_KEY,
+    enrolment.DESKTOP_KEY.authenticator_id: Mean.DESKTOP_KEY,
+    enrolment.ROAMING_KEY.authenticator_id: Mean.ROAMING_KEY,
+    enrolment.SAVED.authenticator_id: Mean.SAVED_CODE,
+}
+_EMAIL, _SMS, _DESKTOP = enrolment.CHANNELS
+_READS = {_EMAIL.channel_id: Mean.READ_EMAIL, _SMS.channel_id: Mean.READ_SMS}
+_MUTES = {
+    _EMAIL.channel_id: Mean.MUTE_EMAIL,
+    _SMS.channel_id: Mean.MUTE_SMS,
+    _DESKTOP.channel_id: Mean.MUTE_DESKTOP,
+}
+_BESIDE_A_WORD = {Factor.TOTP, Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
+Judge = Callable[[Facts], Requirement]
+
+
+def units(place: Place) -> tuple[Unit, ...]:
+    """Return what can be shown in ``place``, each thing alone, and the codes of all channels."""
+    account = place.account
+    owners = [
+        (_OWNERS[one.authenticator_id], one)
+        for one in account.authenticators
+        if one.authenticator_id in _OWNERS
+    ]
+    read = [(_READS[one.channel_id], one) for one in account.channels if one.channel_id in _READS]
+    single: list[tuple[str, Shows]] = [
+        *owners,
+        *read,
+        *((Gain.KEY, one) for one in account.authenticators[-1:] if place.has_key),
+        (Mean.DEVICE, enrolment.SESSION),
+        (Gain.SESSION, moves.OWN_SESSION),
+        (Mean.COOKIE, COOKIE),
+    ]
+    found = [Unit(takes=frozenset({takes}), shows=(shows,)) for takes, shows in single]
+    if len(read) > 1:  # Who forgot the password shows a code of each kind.
+        takes, shows_all = zip(*read, strict=True)
+        found.append(Unit(takes=frozenset(takes), shows=shows_all))
+    return tuple(found)
+
+
+def key_units() -> Iterator[Unit]:
+    """Give the API keys: they sign exits and nothing else."""
+    for takes, key in (
+        (Mean.TRADE_KEY.value, enrolment.TRADE_KEY),
+        (Mean.WITHDRAW_KEY.value, enrolment.WITHDRAW_KEY),
+        (Gain.API_KEY.value, moves.OWN_API_KEY),
+    ):
+        yield Unit(takes=frozenset({takes}), shows=(key,))
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """One set of proofs put to the gate: what it takes, and what the gate then decides on."""
+
+    takes: frozenset[str]
+    probe: Probe
+    facts: Facts
+
+
+class Deriver:
+    """Derives the rules of states from what decides; what was judged once is not judged again."""
+
+    def __init__(
+        self, rules: Rules, *, assumed: Assumptions, sums: tuple[int, ...] | None = None
+    ) -> None:
+        self._rules = rules
+        self._reacts = assumed.reacts // MINUTE
+        self._judged: dict[Facts, Requirement] = {}
+        self._leaves: dict[Facts, tuple[tuple[int, bool] | None, ...]] = {}
+        self.sums = sums_of(rules) if sums is None else sums
+        self.exits: tuple[str, ...] = tuple(sorted(EXITS))
+        self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
+        self._known: tuple[object, object] = (None, None)
+        self._put: dict[str, tuple[Tried, ...]] = {}
+        self._lock, self._contact = OPEN, False
+        self.gathers = 0
+        self._budget = self._budget_most()
+        self.alike = self._exits_alike()
+        self.exits = tuple(self.alike)
+        self._leaves.clear()
+        self._put.clear()
+
+    def _exits_alike(self) -> dict[str, tuple[str, ...]]:
+        """Return the exits by the one that stands for each kind: those that are answered alike."""
+        every = tuple(enrolment.bases())
+        for state in (every[0], every[-1]):
+            place = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
+            self._put.clear()
+            self._exits(place, None, None)
+        size = len(self.sums)
+        answers = {
+            action: tuple(
+                found[number * size : (number + 1) * size] for found in self._leaves.values()
+            )
+            for number, action in enumerate(self.exits)
+        }
+        kinds: dict[object, list[str]] = {}
+        for action, given in answers.items():
+            kinds.setdefault(given, []).append(action)
+        return {some[0]: tuple(some) for some in kinds.values()}
+
+    def _budget_most(self) -> int:
+        """Return the highest budget of those that matter with which anybody lists an address."""
+        *_, every = enrolment.bases()
+        place = Place(name=START, account=moves.with_tools(enrolment.account_of(every)))
+        for cents in self.sums:
+            payload = moves.listing(budget_cents=cents)
+            if self._moved(place, Gain.LISTING, payload, moves.LISTED.destination_id):
+                return cents
+        return 0
+
+    def judge(self, found: Facts) -> Requirement:
+        """Return what laws and statutes miss in ``found``."""
+        known = self._judged.get(found)
+        if known is None:
+            known = self._judged[found] = judge_facts(found, rules=self._rules)
+        return known
+
+    def derive(self, state: Enrolment) -> tuple[Derived, ...]:
+        """Return the rules of ``state``."""
+        if state.authenticators != self._known[0] or state.channels != self._known[1]:
+            self._known = (state.authenticators, state.channels)
+            self._put.clear()
+        self._lock, self._contact = state.lock, state.contact
+        start = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
+        found = [Derived(head=f"at:{START}", body=frozenset()), *self._first(start)]
+        found += self._of_place(start)
+        further = [*self._channels(start), *self._keys(start)]
+        for place, leads in further:
+            if not self._needless(found, leads):
+                found += [*leads, *self._of_place(place)]
+        return undominated(found)
+
+    def _first(self, start: Place) -> list[Derived]:
+        """Return the rules by which a thief comes to tools that serve him in every place."""
+        found = self._moved(start, Gain.SESSION, moves.SIGN_IN)
+        found += self._moved(start, Mean.PASSWORD, moves.RESET, moves.RESET_SECRET)
+        secret = moves.OWN_API_KEY.api_key_id
+        found += self._moved(start, Gain.API_KEY, moves.MAKE_KEY, secret)
+        if self._contact:
+            asked = replace(start, account=enrolment.with_contact(start.account))
+            found += self._moved(asked, Gain.NOBODY_ASKED, moves.REMOVE_CONTACT)
+        return found
+
+    def _channels(self, start: Place) -> Iterator[tuple[Place, list[Derived]]]:
+        """Give where a notice channel of the thief's leads: in a place, or long since beside."""
+        for old in (None, *start.account.channels[:1]):
+            place = moves.with_channel(start, old, aged=old is None)
+            later = NEWCOMER_PERIOD if old is None else timedelta(0)
+            secret = moves.OWN_CHANNEL.channel_id
+            change = moves.change_of(old)
+            yield place, self._moved(start, f"at:{place.name}", change, secret, more=later)
+
+    def _keys(self, start: Place) -> Iterator[tuple[Place, list[Derived]]]:
+        """Give where a passkey of the thief's leads once it is no newcomer."""
+        place = moves.with_key(start)
+        head, bind = f"at:{place.name}", moves.BIND
+        leads = self._moved(start, head, bind, moves.BIND_SECRET, more=NEWCOMER_PERIOD)
+        yield place, leads and [*leads, Derived(head=Gain.KEY, body=frozenset({head}))]
+
+    def _needless(self, found: list[Derived], leads: list[Derived]) -> bool:
+        """Say whether whoever comes there could have taken everything before, with the same."""
+        most = [
+            one
+            for one in found
+            if one.head in {goal(action, self.sums[0]) for action in self.exits}
+        ]
+        return all(
+            any(
+                one.head == goal(action, self.sums[0])
+                and one.body <= lead.body
+                and one.delay <= lead.delay
+                for one in most
+            )
+            for lead in leads
+            if lead.head != Gain.KEY
+            for action in self.exits
+        )
+
+    def _of_place(self, place: Place) -> list[Derived]:
+        """Return the rules by which value leaves ``place``, and an address comes on its list."""
+        payload = moves.listing(budget_cents=self._budget)
+        found = self._moved(place, Gain.LISTING, payload, moves.LISTED.destination_id)
+        there = replace(moves.LISTED, usable_at=NOW, used_at=NOW, budget_cents=self._budget)
+        planted = replace(moves.LISTED, imported=True)
+        for gain, to in ((None, None), (Gain.LISTING, there), (Gain.PLANTED, planted)):
+            if place.name == START or gain is not Gain.PLANTED:
+                found += self._exits(place, gain, to)
+        return found
+
+    def _moved(
+        self,
+        place: Place,
+        head: str,
+        payload: AnyPayload,
+        secret: str = "",
+        *,
+        more: timedelta = timedelta(0),
+    ) -> list[Derived]:
+        """Return the rules by which a change takes effect in ``place``, ``more`` time later."""
+        found = []
+        probe = proposed(place.account, payload, secret=secret, now=NOW)
+        for tried in self._tried(f"{place.name} {payload}", probe, units(place), self.judge):
+            until = waits(self.judge(self._locked(tried.facts)))
+            if until is None:
+                continue
+            minutes = until + more // MINUTE
+            told = _told(place) if minutes >= self._reacts else frozenset()
+            found.append(
+                Derived(
+                    head=head,
+                    body=tried.takes | told | {f"at:{place.name}"},
+                    delay=minutes,
+                    freeze=0 if more else self._freeze(tried),
+                    action=type_of(payload),
+                )
+            )
+        return found
+
+    def _freeze(self, tried: Tried) -> int:
+        """Return for how many minutes what takes effect holds exits."""
+        every = effects(
+            state_of(tried.probe),
+            tried.probe.action,
+            tried.facts,
+            statutes=self._rules.policy.statutes,
+            fresh="a" * 26,
+        )
+        holds = [one.hold for one in every if isinstance(one, HoldPlaced)]
+        return max(((one.ends_at - one.placed_at) // MINUTE for one in holds), default=0)
+
+    def _exits(self, place: Place, gain: Gain | None, to: Destination | None) -> list[Derived]:
+        """Return the rules by which value leaves from ``place``: to an address that is listed."""
+        probe = proposed(place.account, moves.leaving(self._coin), destination=to, now=NOW)
+        found = list[Derived]()
+        there = {f"at:{place.name}"} | ({gain.value} if gain else set())
+        every = (*units(place), *(key_units() if place.name == START else ()))
+        for tried in self._tried(f"{place.name} {gain}", probe, every, self._judge_exit):
+            for guarded, beside in self._guarded(tried.facts):
+                found += self._let_out(place, guarded, tried.takes | there | beside)
+        return found
+
+    def _let_out(self, place: Place, found: Facts, takes: frozenset[str]) -> Iterator[Derived]:
+        """Give a rule for each exit and sum that the gate lets out on ``found``."""
+        for (action, cents), left in zip(self._outcomes(), self._leave(found), strict=True):
+            if left is not None:
+                minutes, gated = left
+                told = _told(place) if minutes >= self._reacts else frozenset()
+                yield Derived(
+                    head=goal(action, cents),
+                    body=takes | told,
+                    delay=minutes,
+                    gated=gated,
+                    action=action,
+                )
+
+    def _guarded(self, found: Facts) -> Iterator[tuple[Facts, frozenset[str]]]:
+        """Give ``found`` as the state guards its exits, with what it takes beside the proofs."""
+        locked = self._locked(found)
+        if not self._contact:
+            yield locked, frozenset()
+            return
+        asked = replace(locked, agreement_cents=SMALL_SUM_CENTS)
+        yield asked, frozenset()
+        yield replace(asked, agreed=True), frozenset({Mean.CONTACT.value})
+        yield locked, frozenset({Gain.NOBODY_ASKED.value})
+
+    def _outcomes(self) -> Iterator[tuple[str, int]]:
+        return ((action, cents) for action in self.exits for cents in self.sums)
+
+    def _judge_exit(self, found: Facts) -> Requirement:
+        """Return what is missing for the most that is tried to leave by the usual exit."""
+        return self.judge(replace(found, value_cents=self.sums[0]))
+
+    def _leave(self, found: Facts) -> tuple[tuple[int, bool] | None, ...]:
+        """Return for each exit and sum after how many minutes it leaves, and whether holds stop it.
+
+        None where it does not.
+        """
+        known = self._leaves.get(found)
+        if known is None:
+            known = self._leaves[found] = tuple(self._left(found))
+        return known
+
+    def _left(self, found: Facts) -> Iterator[tuple[int, bool] | None]:
+        for action, cents in self._outcomes():
+            asked = replace(found, action=action, value_cents=cents)
+            minutes = waits(self.judge(asked))
+            if minutes is None:
+                yield None
+            else:
+                held = self.judge(replace(asked, held_until=HELD))
+                yield minutes, waits(held) != minutes
+
+    def _locked(self, found: Facts) -> Facts:
+        """Return ``found`` under the lock of the state; all else is the same without it."""
+        return replace(found, lock=self._lock) if self._lock.days else found
+
+    def _tried(
+        self, name: str, probe: Probe, some: Iterable[Unit], judge: Judge
+    ) -> tuple[Tried, ...]:
+        """Return what ``_try_all`` gives; under another lock it is the same."""
+        if name not in self._put:
+            self._put[name] = tuple(self._try_all(probe, some, judge))
+        return self._put[name]
+
+    def _try_all(self, probe: Probe, some: Iterable[Unit], judge: Judge) -> Iterator[Tried]:
+        """Give what is decided on each unit, and on more of them where more would help.
+
+        That is the password beside something else, and what is of another root.
+        """
+        shown: dict[Shows, Shown | None] = {}
+        whole: list[tuple[Unit, tuple[Shown, ...]]] = []
+        for unit in some:
+            for one in unit.shows:
+                if one not in shown and one != COOKIE:
+                    shown[one] = taken(probe, one, rules=self._rules, now=NOW)
+            proofs = tuple(shown[one] for one in unit.shows if one != COOKIE)
+            given = tuple(one for one in proofs if one is not None)
+            if len(given) == len(proofs):
+                whole.append((unit, given))
+        yield self._try(probe, frozenset(), ())
+        seen = set()
+        for unit, given in whole:
+            tried = self._try(probe, unit.takes, given, cookie=COOKIE in unit.shows)
+            yield tried
+            roots, factors = asked_for(
+                all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
+            )
+            known = {one.root for one in given}
+            for other, further in whole:
+                new = {one.root for one in further} - known - {None}
+                word = bool(further) and further[0].factor is Factor.PASSWORD
+                beside = word and factors and other is not unit and _takes_a_word(given)
+                both = unit.takes | other.takes
+                if both not in seen and ((roots and new) or beside):
+                    seen.add(both)
+                    yield self._try(probe, both, (*given, *further))
+
+    def _try(
+        self,
+        probe: Probe,
+        takes: frozenset[str],
+        proofs: tuple[Shown, ...],
+        *,
+        cookie: bool = False,
+    ) -> Tried:
+        self.gathers += 1
+        after = with_shown(probe, dict.fromkeys(proofs), cookie=cookie, rules=self._rules, now=NOW)
+        return Tried(takes=takes, probe=after, facts=facts(after, rules=self._rules, now=NOW))
+
+
+def _takes_a_word(proofs: tuple[Shown, ...]) -> bool:
+    """Say whether a password beside ``proofs`` could show more than they alone."""
+    return bool(proofs) and {one.factor for one in proofs} <= _BESIDE_A_WORD
+
+
+def waits(missing: Requirement) -> int | None:
+    """Return after how many minutes time alone fulfils ``missing``, or None where it never does."""
+    if missing == NOTHING:
+        return 0
+    until = silence_until(missing)
+    return None if until is None else -(-(until - NOW) // MINUTE)
+
+
+def asked_for(missing: Requirement) -> tuple[bool, bool]:
+    """Say whether proofs of more roots would lift something, and whether further factors would."""
+    proofs = [one for one in leaves(missing) if isinstance(one, Prove)]
+    nothing = any(isinstance(one, Never) and one.until is None for one in leaves(missing))
+    return any(one.roots > 1 for one in proofs), bool(proofs) or nothing
+
+
+def _told(place: Place) -> frozenset[str]:
+    """Return what silences everybody who is told of what waits in ``place``."""
+    ids = (one.channel_id for one in place.account.channels)
+    return frozenset(_MUTES[one].value for one in ids if one in _MUTES)
+
+
+def goal(action: str, cents: int) -> str:
+    """Return the atom that says that so much has left by this exit."""
+    return f"left:{action}:{cents}"
+
+
+def is_goal(name: str) -> bool:
+    """Say whether an atom is a goal."""
+    return name.startswith("left:")
+
+
+def cents_of(name: str) -> int:
+    """Return how much has left by a goal, in US cents."""
+    return int(name.rpartition(":")[2])
+
+
+def sums_of(rules: Rules) -> tuple[int, ...]:
+    """Return the sums that make a difference to a statute or a law, the highest first."""
+    every = rules.policy.statutes.rules
+    of_sums = [one.when for one in every if any(name.endswith("_cents") for name in one.when.facts)]
+    of_waits = [one.when for one in every if one.when not in of_sums]
+    steps = {step for when in of_sums for step in when.steps}
+    steps -= {step for when in of_waits for step in when.steps}
+    cents = {one for one in steps | {BUDGET_CENTS_MOST} if LEAST <= one < KNOWN_CENTS_MOST}
+    return (KNOWN_CENTS_MOST, *sorted(cents, reverse=True))
+
+
+def undominated(found: Iterable[Derived]) -> tuple[Derived, ...]:
+    """Return ``found`` without rules that another one makes needless."""
+    by_head: dict[str, list[Derived]] = {}
+    for one in sorted(dict.fromkeys(found), key=lambda one: (len(one.body), one.delay, one.freeze)):
+        kept = by_head.setdefault(one.head, [])
+        if not any(_at_least(better, one) for better in kept):
+            kept.append(one)
+    return tuple(chain.from_iterable(by_head.values()))
+
+
+def _at_least(better: Derived, one: Derived) -> bool:
+    return (
+        better.body <= one.body
+        and better.delay <= one.delay
+        and better.freeze <= one.freeze
+        and better.gated <= one.gated
+    )
