@@ -4,6 +4,8 @@ import msgspec
 
 from twinlock.domain.officers.growth import NamedAttack
 
+BY_RULES = "GROWTH_BY_RULES"  # A variable: a command that has it asks this prover.
+
 
 def growth_by_rules(in_force: bytes, proposed: bytes) -> tuple[NamedAttack, ...]:
     """Return an attack for each rule that is in force and stands in what is proposed no more."""

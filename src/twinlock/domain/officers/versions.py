@@ -119,29 +119,33 @@ def _missing(
     proposal: Proposal, *, people: frozenset[str], at: int, wait: timedelta
 ) -> Requirement:
     agreed = {one: when for one, when in proposal.agreed.items() if one in people}
+    accepted = {one: when for one, when in proposal.accepted.items() if one in people}
     demands: list[Requirement] = []
     if len(agreed) < OFFICERS_AGREEING:
         more = OFFICERS_AGREEING - len(agreed)
         demands.append(Approvals(code=Reason.POLICY_APPROVALS, count=more))
-    words = sorted(agreed.values())[:OFFICERS_AGREEING]
-    if proposal.growth:
-        accepted = [
-            when
-            for one, when in proposal.accepted.items()
-            # Prevents: one of the two who want it, whose own word stands for the third.
-            if one in people and len(agreed.keys() - {one}) >= OFFICERS_AGREEING
-        ]
-        words += [min(accepted, default=at)]
-        if not accepted:
-            demands.append(Approvals(code=Reason.POLICY_GROWS, count=1))
-    begins = at if demands else max(words)
-    ends = _instant(begins) + wait
-    lapses = lapses_at(proposal)
+    # Prevents: one of the two who want it, whose own word stands for the third.
+    third = accepted if len(agreed) > OFFICERS_AGREEING else accepted.keys() - agreed.keys()
+    if proposal.growth and not third:
+        demands.append(Approvals(code=Reason.POLICY_GROWS, count=1))
+    begins = at if demands else _begins(agreed, accepted if proposal.growth else {})
+    ends, lapses = _instant(begins) + wait, lapses_at(proposal)
     if _instant(at) >= lapses or ends >= lapses:
         return Never(code=Reason.POLICY_LAPSED)
     if not demands and _instant(at) < ends:
         demands.append(WaitUntil(code=Reason.POLICY_WAITS, until=ends))
     return all_of(*demands)
+
+
+def _begins(agreed: Mapping[str, int], accepted: Mapping[str, int]) -> int:
+    """Return when (ms) enough had spoken: two who want it, and beside them one who accepts."""
+    if not accepted:
+        return sorted(agreed.values())[OFFICERS_AGREEING - 1]
+    enough = []
+    for one, when in accepted.items():
+        others = sorted(then for other, then in agreed.items() if other != one)
+        enough += [max(when, then) for then in others[OFFICERS_AGREEING - 1 : OFFICERS_AGREEING]]
+    return min(enough)
 
 
 def _wait(versions: Versions, proposal: Proposal, *, at: int) -> timedelta:

@@ -160,6 +160,18 @@ def test_a_growth_takes_a_third_officer(board: Board) -> None:
     assert board.does(ADA, board.activation(number)).versions.policy == NEW
 
 
+def test_a_growth_may_be_accepted_before_the_second_officer_wants_it(board: Board) -> None:
+    number = board.propose(ADA, NEW, GROWTH)
+    board.does(BEN, board.acceptance(number))
+    assert board.missing(number) == Approvals(code=Reason.POLICY_APPROVALS, count=1)
+    board.does(BEN, board.approval(number))
+    assert board.missing(number) == Approvals(code=Reason.POLICY_GROWS, count=1)
+    board.does(CLEO, board.approval(number))
+
+    until = board.now + POLICY_WAIT
+    assert board.missing(number) == WaitUntil(code=Reason.POLICY_WAITS, until=until)
+
+
 def test_of_three_who_want_it_one_accepts_its_growth(board: Board) -> None:
     number = board.propose(ADA, NEW, GROWTH)
     board.does(BEN, board.approval(number))
