@@ -24,6 +24,7 @@ from twinlock.domain.prover.system import System, solved, system_of
 T = TypeVar("T")
 R = TypeVar("R")
 DIGEST_BYTES = 32
+SHEET = 64  # States of one guard that are solved together: of more the time grows faster.
 _PRICE_CENTS = 100  # Of everything: how much leaves is for the prover to say.
 Sheet = tuple[System, dict[str, tuple[Attack, ...]]]
 
@@ -67,19 +68,18 @@ class Prover:
         return accepted(data, asked, policy=_digest(book))
 
     def sheets(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[Sheet, ...]:
-        """Return the rules and minimal attacks of all states, one sheet for each kind of guard."""
+        """Return the rules and minimal attacks of all states, sheet by sheet."""
         systems = self.systems(book, sums=sums)
         return tuple(zip(systems, self._map(solved, systems), strict=True))
 
     def systems(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[System, ...]:
-        """Return the rules of all states, one system for each kind of guard."""
+        """Return the rules of all states, sheet by sheet."""
         global _work  # noqa: PLW0603 - what a forked process inherits, since rules do not travel
         deriver = Deriver(rules_of(book), assumed=self._assumed, sums=sums)
         every = tuple(enrolment.bases())
-        parts = [every[start :: self._jobs] for start in range(self._jobs)]
+        parts = [every[start : start + SHEET] for start in range(0, len(every), SHEET)]
         _work = deriver
         derived = dict(pair for part in self._map(_derive, parts) for pair in part)
-        sheets = zip(*(enrolment.guarded(base) for base in every), strict=True)
         return tuple(
             system_of(
                 [(one, derived[one]) for one in states],
@@ -87,7 +87,8 @@ class Prover:
                 sums=deriver.sums,
                 assumed=self._assumed,
             )
-            for states in sheets
+            for part in parts
+            for states in zip(*map(enrolment.guarded, part), strict=True)
         )
 
     def _map(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:

@@ -154,6 +154,7 @@ class Deriver:
         self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
         self._known: tuple[object, object] = (None, None)
         self._put: dict[str, tuple[Tried, ...]] = {}
+        self._holds: dict[tuple[str, frozenset[str]], int] = {}
         self._lock, self._contact = OPEN, False
         self.gathers = 0
         self._budget = self._budget_most()
@@ -161,6 +162,7 @@ class Deriver:
         self.exits = tuple(self.alike)
         self._leaves.clear()
         self._put.clear()
+        self._holds.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
         """Return the exits by the one that stands for each kind: those that are answered alike."""
@@ -203,6 +205,7 @@ class Deriver:
         if state.authenticators != self._known[0] or state.channels != self._known[1]:
             self._known = (state.authenticators, state.channels)
             self._put.clear()
+            self._holds.clear()
         self._lock, self._contact = state.lock, state.contact
         start = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
         found = [Derived(head=f"at:{START}", body=frozenset()), *self._first(start)]
@@ -282,7 +285,8 @@ class Deriver:
         """Return the rules by which a change takes effect in ``place``, ``more`` time later."""
         found = []
         probe = proposed(place.account, payload, secret=secret, now=NOW)
-        for tried in self._tried(f"{place.name} {payload}", probe, units(place), self.judge):
+        name = f"{place.name} {payload}"
+        for tried in self._tried(name, probe, units(place), self.judge):
             until = waits(self.judge(self._locked(tried.facts)))
             if until is None:
                 continue
@@ -293,14 +297,20 @@ class Deriver:
                     head=head,
                     body=tried.takes | told | {f"at:{place.name}"},
                     delay=minutes,
-                    freeze=0 if more else self._freeze(tried),
+                    freeze=0 if more else self._freeze(name, tried),
                     action=type_of(payload),
                 )
             )
         return found
 
-    def _freeze(self, tried: Tried) -> int:
-        """Return for how many minutes what takes effect holds exits."""
+    def _freeze(self, name: str, tried: Tried) -> int:
+        """Return for how many minutes what takes effect holds exits, under any guard."""
+        known = name, tried.takes
+        if known not in self._holds:
+            self._holds[known] = self._held_for(tried)
+        return self._holds[known]
+
+    def _held_for(self, tried: Tried) -> int:
         every = effects(
             state_of(tried.probe),
             tried.probe.action,
@@ -318,8 +328,9 @@ class Deriver:
         there = {f"at:{place.name}"} | ({gain.value} if gain else set())
         every = (*units(place), *(key_units() if place.name == START else ()))
         for tried in self._tried(f"{place.name} {gain}", probe, every, self._judge_exit):
-            for guarded, beside in self._guarded(tried.facts):
-                found += self._let_out(place, guarded, tried.takes | there | beside)
+            if any(self._leave(tried.facts)):  # What guards an account lets nothing more out.
+                for guarded, beside in self._guarded(tried.facts):
+                    found += self._let_out(place, guarded, tried.takes | there | beside)
         return found
 
     def _let_out(self, place: Place, found: Facts, takes: frozenset[str]) -> Iterator[Derived]:
@@ -409,9 +420,9 @@ class Deriver:
             roots, factors = asked_for(
                 all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
             )
-            known = {one.root for one in given}
+            known = {one.root for one in given} - {None}
             for other, further in whole:
-                new = {one.root for one in further} - known - {None}
+                new = known and {one.root for one in further} - known - {None}
                 word = bool(further) and further[0].factor is Factor.PASSWORD
                 beside = word and factors and other is not unit and _takes_a_word(given)
                 both = unit.takes | other.takes
