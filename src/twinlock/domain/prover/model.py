@@ -30,6 +30,8 @@ from twinlock.domain.listed import Destination
 from twinlock.domain.locks import OPEN
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.statute import outcomes
+from twinlock.domain.policy.terms import Choice
 from twinlock.domain.prover import enrolment, moves
 from twinlock.domain.prover.capabilities import Assumptions, Mean
 from twinlock.domain.prover.enrolment import NOW, Enrolment
@@ -93,6 +95,8 @@ _MUTES = {
     _SMS.channel_id: Mean.MUTE_SMS,
     _DESKTOP.channel_id: Mean.MUTE_DESKTOP,
 }
+_NO = Choice(frozenset({False}))
+_HERE = {"destinations_required": _NO, "enrolling": _NO, "signalled": _NO}  # In every state.
 _BESIDE_A_WORD = {Factor.TOTP, Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
 Judge = Callable[[Facts], Requirement]
 
@@ -163,7 +167,10 @@ class Deriver:
         self._put.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
-        """Return the exits by the one that stands for each kind: those that are answered alike."""
+        """Return the exits by the one that stands for each kind: those that are answered alike.
+
+        Of statutes that is read off them; of laws it is tried.
+        """
         every = tuple(enrolment.bases())
         for state in (every[0], every[-1]):
             place = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
@@ -178,7 +185,7 @@ class Deriver:
         }
         kinds: dict[object, list[str]] = {}
         for action, given in answers.items():
-            kinds.setdefault(given, []).append(action)
+            kinds.setdefault((given, said_of(self._rules, action)), []).append(action)
         return {some[0]: tuple(some) for some in kinds.values()}
 
     def _budget_most(self) -> int:
@@ -445,6 +452,13 @@ def _told(place: Place) -> frozenset[str]:
 def goal(action: str, cents: int) -> str:
     """Return the atom that says that so much has left by this exit."""
     return f"left:{action}:{cents}"
+
+
+def said_of(rules: Rules, action: str) -> tuple[object, ...]:
+    """Return which statutes can match ``action`` in any state, and what it is proved by."""
+    statutes = rules.policy.statutes
+    can = (one.rule_id for one in statutes.of(action) if True in outcomes(one, _HERE))
+    return frozenset(can), statutes.offers(action)
 
 
 def sums_of(rules: Rules) -> tuple[int, ...]:
