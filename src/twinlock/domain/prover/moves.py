@@ -22,6 +22,7 @@ from twinlock.domain.actions import (
     DestinationAdd,
     PasswordReset,
     SessionStart,
+    TrustedContactRemove,
 )
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Passkey, Password
@@ -34,7 +35,7 @@ from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, Destinatio
 from twinlock.domain.listed import Destination
 from twinlock.domain.money import Asset
 from twinlock.domain.newcomers import in_place_of
-from twinlock.domain.prover.enrolment import MEMBER, NOW, OLD, OWNER
+from twinlock.domain.prover.enrolment import CONTACT, MEMBER, NOW, OLD, OWNER
 
 
 class Gain(StrEnum):
@@ -46,6 +47,7 @@ class Gain(StrEnum):
     PASSWORD = "own_password"  # noqa: S105 - the name of a gain
     API_KEY = "api_key"
     KEY = "key"  # a passkey of his own
+    NOBODY_ASKED = "nobody_asked"  # the trusted contact is none any more
 
 
 _ADDRESS = "0x" + "6" * 40
@@ -143,6 +145,9 @@ MAKE_KEY = ApiKeyCreate(
     destinations=OWN_API_KEY.destinations,
     daily_cents=OWN_API_KEY.daily_cents,
 )
+
+
+REMOVE_CONTACT = TrustedContactRemove(account=OWNER, contact_id=CONTACT.authenticator_id)
 
 
 def change_of(old: Channel | None) -> ContactChange:
