@@ -31,6 +31,7 @@ from twinlock.domain.locks import OPEN
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.prover import enrolment, moves
+from twinlock.domain.prover.alike import said_of
 from twinlock.domain.prover.capabilities import Assumptions, Mean
 from twinlock.domain.prover.enrolment import NOW, Enrolment
 from twinlock.domain.prover.moves import Gain, Place
@@ -180,7 +181,7 @@ class Deriver:
         }
         kinds: dict[object, list[str]] = {}
         for action, given in answers.items():
-            kinds.setdefault(given, []).append(action)
+            kinds.setdefault((given, said_of(self._rules, action)), []).append(action)
         return {some[0]: tuple(some) for some in kinds.values()}
 
     def _budget_most(self) -> int:
