@@ -38,7 +38,10 @@ from twinlock.domain.prover.growth import Sheet, growth
 from twinlock.domain.requirements import NOTHING, Requirement
 from twinlock.range import laws_2024, laws_2026
 
-LAX, HELD = "lax", "held"  # Laws with permits alone; default, where a new password holds exits long.
+LAX, HELD = (
+    "lax",
+    "held",
+)  # Laws with permits alone; default, where a new password holds exits long.
 SHIPPED = ("default", "strict")
 Change = Callable[[Rules], Rules]
 
@@ -118,7 +121,10 @@ def unsigned_is_listed(*some: Any, **more: Any) -> DestinationState:  # noqa: AN
 
 
 def phone_alone(
-    account: Account, roots: tuple[str, ...], destination: DestinationState, **more: Any  # noqa: ANN401 - as above
+    account: Account,
+    roots: tuple[str, ...],
+    destination: DestinationState,
+    **more: Any,  # noqa: ANN401 - as above
 ) -> bool:
     """Say whether all is read on the phone, whatever proves: the computer is forgotten."""
     if account.channels and len(roots) > 1:
@@ -134,96 +140,258 @@ GATHER, KEY_LAWS = "twinlock.domain.policy.gather", "twinlock.domain.key_laws"
 SLOW, TOO_SLOW = '("100000")', '("100000")'
 BUGS = (
     # Statutes of ``default``
-    Bug(name="narrow accounts list addresses as fast as others", of="default",
-        change=dropped("narrow.destination.add.waits"), adds=""),
-    Bug(name="narrow accounts pay new addresses as fast as others", of="default",
-        change=dropped("narrow.exits.new_destination_waits"), adds=""),
-    Bug(name="narrow accounts need no second root", of="default",
-        change=dropped("narrow.exits.second_root"), adds=""),
-    Bug(name="narrow accounts with one root send any sum", of="default",
-        change=dropped("narrow.exits.too_much"), adds=""),
-    Bug(name="narrow accounts send a hundred times as much", of="default",
-        change=changed("100000", "10000000", rule="narrow.exits.too_much"), adds=""),
-    Bug(name="narrow accounts wait three days", of="default",
-        change=changed("604800", "259200", rule="narrow.destination.add.waits"), adds=""),
-    Bug(name="a narrow account's second root is asked for where there is no channel", of="default",
-        change=changed("context.has_channel", "!context.has_channel", rule="narrow.exits.second_root"), adds=""),
-    Bug(name="nobody waits for a new address", of="default",
-        change=dropped("exits.new_destination_waits"), adds=""),
-    Bug(name="an address of an older system is as good as any", of="default",
-        change=dropped("exits.unproved_destination_waits"), adds=""),
-    Bug(name="no sum is too large for one root", of="default",
-        change=dropped("exits.daily_limit"), adds=""),
-    Bug(name="one exit is forgotten by the wait for new addresses", of="default",
-        change=changed("resource)\nwhen {", 'resource)\nwhen { context.action != "convert.execute" &&', rule="exits.new_destination_waits"), adds=""),
+    Bug(
+        name="narrow accounts list addresses as fast as others",
+        of="default",
+        change=dropped("narrow.destination.add.waits"),
+        adds="",
+    ),
+    Bug(
+        name="narrow accounts pay new addresses as fast as others",
+        of="default",
+        change=dropped("narrow.exits.new_destination_waits"),
+        adds="",
+    ),
+    Bug(
+        name="narrow accounts need no second root",
+        of="default",
+        change=dropped("narrow.exits.second_root"),
+        adds="",
+    ),
+    Bug(
+        name="narrow accounts with one root send any sum",
+        of="default",
+        change=dropped("narrow.exits.too_much"),
+        adds="",
+    ),
+    Bug(
+        name="narrow accounts send a hundred times as much",
+        of="default",
+        change=changed("100000", "10000000", rule="narrow.exits.too_much"),
+        adds="",
+    ),
+    Bug(
+        name="narrow accounts wait three days",
+        of="default",
+        change=changed("604800", "259200", rule="narrow.destination.add.waits"),
+        adds="",
+    ),
+    Bug(
+        name="a narrow account's second root is asked for where there is no channel",
+        of="default",
+        change=changed(
+            "context.has_channel", "!context.has_channel", rule="narrow.exits.second_root"
+        ),
+        adds="",
+    ),
+    Bug(
+        name="nobody waits for a new address",
+        of="default",
+        change=dropped("exits.new_destination_waits"),
+        adds="",
+    ),
+    Bug(
+        name="an address of an older system is as good as any",
+        of="default",
+        change=dropped("exits.unproved_destination_waits"),
+        adds="",
+    ),
+    Bug(
+        name="no sum is too large for one root",
+        of="default",
+        change=dropped("exits.daily_limit"),
+        adds="",
+    ),
+    Bug(
+        name="one exit is forgotten by the wait for new addresses",
+        of="default",
+        change=changed(
+            "resource)\nwhen {",
+            'resource)\nwhen { context.action != "convert.execute" &&',
+            rule="exits.new_destination_waits",
+        ),
+        adds="",
+    ),
     # Statutes of ``strict``
-    Bug(name="narrow accounts are like others", of="strict",
-        change=dropped("narrow.exits.none", "strict"), adds=""),
-    Bug(name="a listed address counts after the law's day", of="strict",
-        change=dropped("destination.add.waits", "strict"), adds=""),
-    Bug(name="new addresses wait for the law's day", of="strict",
-        change=dropped("exits.new_destination_waits", "strict"), adds=""),
-    Bug(name="planted addresses wait for the law's day", of="strict",
-        change=dropped("exits.unproved_destination_waits", "strict"), adds=""),
-    Bug(name="whatever is bound changes what protects", of="strict",
-        change=dropped("any.phishing_resistant", "strict"), adds=""),
-    Bug(name="a new passkey counts after the law's day", of="strict",
-        change=dropped("authenticator.bind.waits", "strict"), adds=""),
+    Bug(
+        name="narrow accounts are like others",
+        of="strict",
+        change=dropped("narrow.exits.none", "strict"),
+        adds="",
+    ),
+    Bug(
+        name="a listed address counts after the law's day",
+        of="strict",
+        change=dropped("destination.add.waits", "strict"),
+        adds="",
+    ),
+    Bug(
+        name="new addresses wait for the law's day",
+        of="strict",
+        change=dropped("exits.new_destination_waits", "strict"),
+        adds="",
+    ),
+    Bug(
+        name="planted addresses wait for the law's day",
+        of="strict",
+        change=dropped("exits.unproved_destination_waits", "strict"),
+        adds="",
+    ),
+    Bug(
+        name="whatever is bound changes what protects",
+        of="strict",
+        change=dropped("any.phishing_resistant", "strict"),
+        adds="",
+    ),
+    Bug(
+        name="a new passkey counts after the law's day",
+        of="strict",
+        change=dropped("authenticator.bind.waits", "strict"),
+        adds="",
+    ),
     # What the reference rules have
-    Bug(name="P2P is forgotten by the hold", of="typical-2026",
-        change=forgets(CHAIN_HELD, of(ActionType.P2P_RELEASE)), adds=""),
-    Bug(name="an API key that trades withdraws", of="typical-2026", change=forgets(BY_KEY), adds=""),
+    Bug(
+        name="P2P is forgotten by the hold",
+        of="typical-2026",
+        change=forgets(CHAIN_HELD, of(ActionType.P2P_RELEASE)),
+        adds="",
+    ),
+    Bug(
+        name="an API key that trades withdraws", of="typical-2026", change=forgets(BY_KEY), adds=""
+    ),
     Bug(name="an old API key goes anywhere", of="baseline-2024", change=forgets(BY_KEY), adds=""),
     # Laws, with nothing but permits beside them
     Bug(name="one root is enough", of=LAX, change=forgets(two_roots), adds=""),
-    Bug(name="one root is enough to convert (C2C forgotten)", of=LAX,
-        change=forgets(two_roots, of(ActionType.CONVERT_EXECUTE)), adds=""),
-    Bug(name="a planted address stands for a root", of=LAX,
-        change=forgets(two_roots, lambda facts: facts.destination is DestinationState.UNPROVED), adds=""),
-    Bug(name="loosening waits for an hour", of=LAX,
-        patch=("twinlock.domain.laws.LEAST_WAIT", timedelta(hours=1)), adds=""),
-    Bug(name="listing waits for nothing", of=LAX,
-        change=forgets(loosening_waits, of(ActionType.DESTINATION_ADD)), adds=""),
-    Bug(name="a new password waits for nothing", of=LAX,
-        change=forgets(loosening_waits, of(ActionType.PASSWORD_RESET)), adds=""),
-    Bug(name="a new passkey waits for nothing", of=LAX,
-        change=forgets(loosening_waits, of(ActionType.AUTHENTICATOR_BIND)), adds=""),
-    Bug(name="a password sends money out (downgrade)", of=LAX,
-        change=forgets(the_floor_never_sinks, leaves_by(Level.KNOWLEDGE)), adds=""),
-    Bug(name="listing is proved by nothing", of=LAX,
-        change=forgets(the_floor_never_sinks, of(ActionType.DESTINATION_ADD)), adds=""),
-    Bug(name="any proof binds a passkey", of=LAX,
+    Bug(
+        name="one root is enough to convert (C2C forgotten)",
+        of=LAX,
+        change=forgets(two_roots, of(ActionType.CONVERT_EXECUTE)),
+        adds="",
+    ),
+    Bug(
+        name="a planted address stands for a root",
+        of=LAX,
+        change=forgets(two_roots, lambda facts: facts.destination is DestinationState.UNPROVED),
+        adds="",
+    ),
+    Bug(
+        name="loosening waits for an hour",
+        of=LAX,
+        patch=("twinlock.domain.laws.LEAST_WAIT", timedelta(hours=1)),
+        adds="",
+    ),
+    Bug(
+        name="listing waits for nothing",
+        of=LAX,
+        change=forgets(loosening_waits, of(ActionType.DESTINATION_ADD)),
+        adds="",
+    ),
+    Bug(
+        name="a new password waits for nothing",
+        of=LAX,
+        change=forgets(loosening_waits, of(ActionType.PASSWORD_RESET)),
+        adds="",
+    ),
+    Bug(
+        name="a new passkey waits for nothing",
+        of=LAX,
+        change=forgets(loosening_waits, of(ActionType.AUTHENTICATOR_BIND)),
+        adds="",
+    ),
+    Bug(
+        name="a password sends money out (downgrade)",
+        of=LAX,
+        change=forgets(the_floor_never_sinks, leaves_by(Level.KNOWLEDGE)),
+        adds="",
+    ),
+    Bug(
+        name="listing is proved by nothing",
+        of=LAX,
+        change=forgets(the_floor_never_sinks, of(ActionType.DESTINATION_ADD)),
+        adds="",
+    ),
+    Bug(
+        name="any proof binds a passkey",
+        of=LAX,
         change=forgets(
             the_floor_never_sinks,
-            lambda facts: facts.action == ActionType.AUTHENTICATOR_BIND
-            and facts.shown_level >= Level.KNOWLEDGE,
-        ), adds=""),
+            lambda facts: (
+                facts.action == ActionType.AUTHENTICATOR_BIND
+                and facts.shown_level >= Level.KNOWLEDGE
+            ),
+        ),
+        adds="",
+    ),
     Bug(name="a password is a root", of=LAX, change=forgets(a_password_is_no_root), adds=""),
     Bug(name="the owner's lock is forgotten", of=LAX, change=forgets(a_lock_delays), adds=""),
-    Bug(name="two keys spare any lock", of="default",
-        change=forgets(a_lock_delays, lambda facts: len(facts.shown_roots) > 1), adds=""),
-    Bug(name="a lock covers what loosens, and no exit", of="default",
-        change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.EXIT), adds=""),
-    Bug(name="a lock covers exits, and nothing that loosens", of="default",
-        change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.LOOSENING), adds=""),
-    Bug(name="one exit is forgotten by the hold (C2C)", of=HELD,
-        change=forgets(a_hold_covers_every_exit, of(ActionType.CONVERT_EXECUTE)), adds=""),
+    Bug(
+        name="two keys spare any lock",
+        of="default",
+        change=forgets(a_lock_delays, lambda facts: len(facts.shown_roots) > 1),
+        adds="",
+    ),
+    Bug(
+        name="a lock covers what loosens, and no exit",
+        of="default",
+        change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.EXIT),
+        adds="",
+    ),
+    Bug(
+        name="a lock covers exits, and nothing that loosens",
+        of="default",
+        change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.LOOSENING),
+        adds="",
+    ),
+    Bug(
+        name="one exit is forgotten by the hold (C2C)",
+        of=HELD,
+        change=forgets(a_hold_covers_every_exit, of(ActionType.CONVERT_EXECUTE)),
+        adds="",
+    ),
     # What the gate takes for a fact
-    Bug(name="API keys have no scope, list or sum", of=LAX,
-        patch=(f"{KEY_LAWS}._beyond_the_key", lambda *_: NOTHING), adds=""),
-    Bug(name="codes are asked for, and count, whatever is bound", of=LAX,
+    Bug(
+        name="API keys have no scope, list or sum",
+        of=LAX,
+        patch=(f"{KEY_LAWS}._beyond_the_key", lambda *_: NOTHING),
+        adds="",
+    ),
+    Bug(
+        name="codes are asked for, and count, whatever is bound",
+        of=LAX,
         change=lambda by: replace(by, codes=lambda *_: True),
-        patch=("twinlock.domain.proving.level_shown", codes_count_for_all), adds=""),
-    Bug(name="an app on the phone is a root of its own", of=LAX,
-        patch=("twinlock.domain.authenticators.model.root_of", apps_are_roots), adds=""),
-    Bug(name="what an older system listed was signed", of=LAX,
-        patch=("twinlock.domain.policy.leaving.state_of", unsigned_is_listed), adds=""),
-    Bug(name="saved codes prove everything", of=LAX,
-        patch=("twinlock.domain.proving.recovery_helps", lambda *_: True), adds=""),
-    Bug(name="only the phone makes an account narrow", of="default",
-        patch=(f"{GATHER}.is_narrow", phone_alone), adds=""),
-    Bug(name="no account is narrow", of="strict",
-        patch=(f"{GATHER}.is_narrow", lambda *_, **__: False), adds=""),
+        patch=("twinlock.domain.proving.level_shown", codes_count_for_all),
+        adds="",
+    ),
+    Bug(
+        name="an app on the phone is a root of its own",
+        of=LAX,
+        patch=("twinlock.domain.authenticators.model.root_of", apps_are_roots),
+        adds="",
+    ),
+    Bug(
+        name="what an older system listed was signed",
+        of=LAX,
+        patch=("twinlock.domain.policy.leaving.state_of", unsigned_is_listed),
+        adds="",
+    ),
+    Bug(
+        name="saved codes prove everything",
+        of=LAX,
+        patch=("twinlock.domain.proving.recovery_helps", lambda *_: True),
+        adds="",
+    ),
+    Bug(
+        name="only the phone makes an account narrow",
+        of="default",
+        patch=(f"{GATHER}.is_narrow", phone_alone),
+        adds="",
+    ),
+    Bug(
+        name="no account is narrow",
+        of="strict",
+        patch=(f"{GATHER}.is_narrow", lambda *_, **__: False),
+        adds="",
+    ),
 )
 
 

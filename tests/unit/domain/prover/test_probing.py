@@ -130,7 +130,9 @@ class Beside:
         self.cookie = session == COOKIE
         signed = None if session is None else taken(self.probe, session, rules=by, now=NOW)
         self.shown += [] if signed is None else [signed]
-        return self.compare(self.played.propose(session if isinstance(session, Session | str) else None))
+        return self.compare(
+            self.played.propose(session if isinstance(session, Session | str) else None)
+        )
 
     def show(self, one: Shows) -> Decision:
         found = taken(self.probe, one, rules=self.played.rules, now=NOW)
@@ -204,9 +206,7 @@ def test_what_a_probe_misses_is_what_the_gate_misses(profile: str) -> None:
 
 
 def probe_of(account: Account, wanted: Wanted) -> Probe:
-    return proposed(
-        account, wanted.payload, secret=wanted.secret, destination=wanted.to, now=NOW
-    )
+    return proposed(account, wanted.payload, secret=wanted.secret, destination=wanted.to, now=NOW)
 
 
 def found_by(probe: Probe, some: list[Shows], by: Rules) -> Facts:
@@ -231,7 +231,10 @@ def test_one_more_proof_never_makes_it_later(profile: str) -> None:
         # A cookie is no proof: it only names. By the weaker rules an API key only restricts.
         rest = [one for one in some if one != COOKIE and not isinstance(one, ApiKey)]
         probe = probe_of(place.account, wanted)
-        least = [waits(judge_facts(found_by(probe, rest[:n], by), rules=by)) for n in range(len(rest) + 1)]
+        least = [
+            waits(judge_facts(found_by(probe, rest[:n], by), rules=by))
+            for n in range(len(rest) + 1)
+        ]
 
         for fewer, more in pairwise(least):
             assert fewer is None or (more is not None and more <= fewer)
@@ -321,7 +324,9 @@ DAY = timedelta(days=1)
 
 def decided(wanted: Wanted, state: Enrolment, *some: Shows) -> Account:
     """Return the account that the gate makes of it, by default, whenever it takes effect."""
-    played = Played(moves.with_tools(account_of(state)), wanted.payload, rules("default"), wanted.secret)
+    played = Played(
+        moves.with_tools(account_of(state)), wanted.payload, rules("default"), wanted.secret
+    )
     played.play(some)
     minutes = played.minutes()
     assert minutes is not None
@@ -344,7 +349,9 @@ def seen(account: Account, by: Rules, at_now: timedelta) -> list[object]:
             shown = [taken(probe, s, rules=by, now=now) for one in some for s in one.shows]
             given = dict.fromkeys(one for one in shown if one is not None)
             after = with_shown(probe, given, rules=by, now=now)
-            missing = judge_facts(replace(facts(after, rules=by, now=now), held_until=None), rules=by)
+            missing = judge_facts(
+                replace(facts(after, rules=by, now=now), held_until=None), rules=by
+            )
             until = silence_until(missing)
             found.append((until and until - now, sorted(one.factor for one in given)))
     return found
@@ -381,5 +388,7 @@ def test_a_place_with_a_channel_is_what_the_gate_makes(state: Enrolment) -> None
         after = timedelta(days=2) if old else NEWCOMER_PERIOD + 2 * DAY
         model = moves.with_channel(start, old, aged=old is None).account
 
-        assert [one.channel_id for one in made.channels] == [one.channel_id for one in model.channels]
+        assert [one.channel_id for one in made.channels] == [
+            one.channel_id for one in model.channels
+        ]
         assert seen(made, by, after) == seen(model, by, timedelta(0))
