@@ -102,3 +102,12 @@ def test_a_forced_owner_is_timed_beside_one_who_is_picked() -> None:
     assert run.returncode == 0, run.stderr
     assert len(run.stdout.splitlines()) == 3
     assert run.stdout.count("times the other's") == 3
+
+
+def test_the_prover_is_measured_beside_trying_and_clingo() -> None:
+    run = measured("prover", "--quick")
+
+    assert run.returncode == 0, run.stderr
+    assert all(f"| 16 | 60 | 3 | {name} |" in run.stdout for name in ("prover", "trying", "clingo"))
+    assert "| hardened | 51 | clingo |" in run.stdout
+    assert "| 192 | 16 | 361 |" in run.stdout

@@ -47,7 +47,7 @@ def question_of(
     for rule, mask in zip(rules, states, strict=True):
         key = (rule.head, tuple(sorted(set(rule.body))))
         where[key] = where.get(key, 0) | mask
-    timeless = tuple((head, body, f"{mask:x}") for (head, body), mask in where.items())
+    timeless = tuple((head, body, _runs(mask)) for (head, body), mask in where.items())
     return Question(atoms=tuple(atoms), rules=timeless, claims=tuple(claims))
 
 
@@ -57,7 +57,7 @@ def certify(question: Question, *, policy: bytes) -> Certificate:
     Raises:
         ClaimFalseError: a claim is false.
     """
-    rules = [(_mask(body), 1 << head, int(states, 16)) for head, body, states in question.rules]
+    rules = [(_mask(body), 1 << head, _of_runs(runs)) for head, body, runs in question.rules]
     proofs = tuple(
         _Cover(rules, claim, number).sets() for number, claim in enumerate(question.claims)
     )
@@ -155,4 +155,24 @@ def _mask(atoms: Iterable[int]) -> int:
     mask = 0
     for atom in atoms:
         mask |= 1 << atom
+    return mask
+
+
+def _runs(mask: int) -> str:
+    """Return the bits of ``mask``, lowest first, each run as its first bit and its length."""
+    found, first = [], 0
+    while mask:
+        skipped = (mask & -mask).bit_length() - 1
+        count = (~(mask >> skipped) & (mask >> skipped) + 1).bit_length() - 1
+        first += skipped
+        found.append(f"{first}+{count}")
+        first += count
+        mask >>= skipped + count
+    return " ".join(found)
+
+
+def _of_runs(runs: str) -> int:
+    mask = 0
+    for first, _, count in (run.partition("+") for run in runs.split()):
+        mask |= (1 << int(count)) - 1 << int(first)
     return mask
