@@ -36,6 +36,7 @@ class ClaimFalseError(TwinlockError):
 def claim_of(*, k: int, goals: Sequence[int], capabilities: Sequence[int], states: int) -> Claim:
     """Return the claim that in none of ``states``, a mask, fewer than ``k`` reach a goal."""
     invariant(k > 0 and states >= 0, "a claim is about fewer than one or more, in some states")
+    invariant(bool(goals), "a claim without a goal would always be true")
     return Claim(k=k, goals=tuple(goals), capabilities=tuple(capabilities), states=f"{states:x}")
 
 
@@ -43,6 +44,8 @@ def question_of(
     atoms: Sequence[str], rules: Sequence[Rule], states: Sequence[int], claims: Iterable[Claim]
 ) -> Question:
     """Return what is to be proved: rules without their times, each with the states it stands in."""
+    # Any library writes such names alike: a checker elsewhere finds the same digest.
+    invariant(all(name.isascii() and name.isprintable() for name in atoms), "an atom's name is odd")
     where: dict[tuple[int, tuple[int, ...]], int] = {}
     for rule, mask in zip(rules, states, strict=True):
         key = (rule.head, tuple(sorted(set(rule.body))))

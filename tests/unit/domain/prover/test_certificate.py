@@ -163,6 +163,25 @@ def test_a_claim_of_fewer_than_none_is_none(k: int) -> None:
         claim_of(k=k, goals=[1], capabilities=[0], states=1)
 
 
+def test_a_claim_without_a_goal_is_none() -> None:
+    with pytest.raises(InvariantError):
+        claim_of(k=2, goals=[], capabilities=[0], states=1)
+
+
+@pytest.mark.parametrize("name", ["ключ", "a\nb", "\x7f"])
+def test_an_atom_has_a_name_that_every_library_writes_alike(name: str) -> None:
+    with pytest.raises(InvariantError):
+        question_of([name], [], [], [])
+
+
+def test_names_with_quotes_have_one_digest_here_and_in_the_checker() -> None:
+    claim = claim_of(k=1, goals=[0], capabilities=[], states=1)
+    question = question_of(['"theft" \\ <b>/&\''], [], [], [claim])
+    certificate = certify(question, policy=POLICY)
+
+    assert accepted(encode(certificate), question, policy=POLICY) == certificate
+
+
 def test_a_certificate_of_another_policy_is_refused() -> None:
     question = hardened()
     data = encode(certify(question, policy=FOREIGN))
