@@ -17,12 +17,13 @@ from support.policies import permits, policy_of, rules_in
 from support.proved import least, rules, sheet_of
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain import api_keys, proving
+from twinlock.domain import proving
 from twinlock.domain.account import Account
 from twinlock.domain.assurance import PHONE, Factor, Level, Placement
 from twinlock.domain.authenticators import model
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.decisions import Rules
+from twinlock.domain.exits import EXITS
 from twinlock.domain.laws import (
     Law,
     a_hold_covers_every_exit,
@@ -31,7 +32,7 @@ from twinlock.domain.laws import (
     the_floor_never_sinks,
     two_roots,
 )
-from twinlock.domain.own_laws import a_lock_delays
+from twinlock.domain.own_laws import a_contact_agrees, a_contact_stays_a_while, a_lock_delays
 from twinlock.domain.policy import leaving, narrow
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.prover.growth import Sheet, growth
@@ -39,7 +40,6 @@ from twinlock.domain.requirements import NOTHING, Requirement
 from twinlock.range import laws_2024, laws_2026
 
 LAX, HELD = "lax", "held"  # Laws with permits alone; default, where a new password holds exits long.
-SHIPPED = ("default", "strict")
 Change = Callable[[Rules], Rules]
 
 
@@ -77,10 +77,6 @@ def changed(old: str, new: str, *, rule: str, profile: str = "default") -> Chang
     return lambda by: by_text(text.replace(found, found.replace(old, new)), by)
 
 
-def both(one: Change, other: Change) -> Change:
-    return lambda by: other(one(by))
-
-
 def forgets(law: Law, when: Callable[[Facts], bool] = lambda _: True) -> Change:
     """Return what makes ``law`` ask for nothing where ``when`` is true."""
 
@@ -92,6 +88,10 @@ def forgets(law: Law, when: Callable[[Facts], bool] = lambda _: True) -> Change:
         return replace(by, laws=tuple(weaker if one is law else one for one in by.laws))
 
     return change
+
+
+def both(one: Change, other: Change) -> Change:
+    return lambda by: other(one(by))
 
 
 def of(*actions: ActionType) -> Callable[[Facts], bool]:
@@ -131,7 +131,10 @@ LEVEL_SHOWN, ROOT_OF, STATE_OF = proving.level_shown, model.root_of, leaving.sta
 CHAIN_HELD = laws_2026.changes_hold_the_chain
 BY_KEY = laws_2024.a_key_does_what_it_may
 GATHER, KEY_LAWS = "twinlock.domain.policy.gather", "twinlock.domain.key_laws"
-SLOW, TOO_SLOW = '("100000")', '("100000")'
+# What a policy says that names its exits one by one, and forgets the conversion.
+BUT_ONE = "action in [{}]".format(
+    ", ".join(f'Action::"{one}"' for one in sorted(EXITS - {ActionType.CONVERT_EXECUTE}))
+)
 BUGS = (
     # Statutes of ``default``
     Bug(name="narrow accounts list addresses as fast as others", of="default",
@@ -155,7 +158,7 @@ BUGS = (
     Bug(name="no sum is too large for one root", of="default",
         change=dropped("exits.daily_limit"), adds=""),
     Bug(name="one exit is forgotten by the wait for new addresses", of="default",
-        change=changed("resource)\nwhen {", 'resource)\nwhen { context.action != "convert.execute" &&', rule="exits.new_destination_waits"), adds=""),
+        change=changed('action in Action::"exits"', BUT_ONE, rule="exits.new_destination_waits"), adds=""),
     # Statutes of ``strict``
     Bug(name="narrow accounts are like others", of="strict",
         change=dropped("narrow.exits.none", "strict"), adds=""),
@@ -206,6 +209,9 @@ BUGS = (
         change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.EXIT), adds=""),
     Bug(name="a lock covers exits, and nothing that loosens", of="default",
         change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.LOOSENING), adds=""),
+    Bug(name="no contact is asked", of="default", change=forgets(a_contact_agrees), adds=""),
+    Bug(name="a contact is gone at once", of=LAX,
+        change=both(forgets(a_contact_stays_a_while), forgets(loosening_waits, of(ActionType.TRUSTED_CONTACT_REMOVE))), adds=""),
     Bug(name="one exit is forgotten by the hold (C2C)", of=HELD,
         change=forgets(a_hold_covers_every_exit, of(ActionType.CONVERT_EXECUTE)), adds=""),
     # What the gate takes for a fact
