@@ -21,9 +21,7 @@ from twinlock.domain.prover.enrolment import (
 )
 from twinlock.domain.prover.system import KEYS, variants
 
-EVERY = tuple(
-    each for base in EVERY_BASE for one in guarded(base) for each in variants(one)
-)
+EVERY = tuple(each for base in EVERY_BASE for one in guarded(base) for each in variants(one))
 
 
 def test_each_set_of_authenticators_stands_with_each_set_of_channels() -> None:
@@ -76,7 +74,9 @@ def test_everything_in_a_state_is_old_and_of_one_age() -> None:
 
 def test_what_is_bound_has_an_entry_of_its_own() -> None:
     account = account_of(EVERY_BASE[-1])
-    entries = [one.entry for one in chain(account.authenticators, account.channels, account.sessions)]
+    entries = [
+        one.entry for one in chain(account.authenticators, account.channels, account.sessions)
+    ]
 
     assert len(set(entries)) == len(entries)
     assert max(entries) < account.chain.entries

@@ -10,13 +10,12 @@ import pytest
 from msgspec.structs import replace
 from support.leaving import EVERY_EXIT
 from support.played import Played
-from support.proved import ASSUMED, EMAIL, EVERY_BASE, FEW, NAMES, SMS, deriver, rules
+from support.proved import EMAIL, EVERY_BASE, FEW, NAMES, SMS, deriver, rules
 
 from twinlock.domain.account import Account, ApiKey, Session, Shown
 from twinlock.domain.actions import AnyPayload, ContactChange, SessionStart
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.catalogue import ActionType
-from twinlock.domain.channels import Channel
 from twinlock.domain.decisions import Decision, Rules, judge_facts
 from twinlock.domain.exits import EXITS, Exit
 from twinlock.domain.listed import Destination
@@ -35,7 +34,7 @@ from twinlock.domain.prover.enrolment import (
     Enrolment,
     account_of,
 )
-from twinlock.domain.prover.model import HELD, START, Deriver, key_units, units, waits
+from twinlock.domain.prover.model import HELD, START, key_units, units, waits
 from twinlock.domain.prover.moves import LISTED, Place
 from twinlock.domain.prover.probing import (
     COOKIE,
@@ -46,13 +45,13 @@ from twinlock.domain.prover.probing import (
     taken,
     with_shown,
 )
-from twinlock.domain.prover.system import variants
 from twinlock.domain.requirements import Answer, Requirement, answer, silence_until
 
 COIN = next(one for one in rules("default").policy.assets if one.network == "ethereum")
 THERE = replace(LISTED, usable_at=NOW, used_at=NOW, budget_cents=500_00)
 PLANTED = replace(LISTED, imported=True)
 CENTS = (0, 500_00, 1_000_01, 100_000_01, KNOWN_CENTS_MOST)
+ANOTHER = "key_another"
 OF_EACH = 60  # Proposals of each profile; each proof that is shown for one is one comparison.
 
 
@@ -80,7 +79,7 @@ def wishes(place: Place) -> Iterator[Wanted]:
     """Give what may be proposed there."""
     yield Wanted(payload=moves.SIGN_IN)
     yield Wanted(payload=moves.RESET, secret=moves.RESET_SECRET)
-    yield Wanted(payload=moves.MAKE_KEY, secret="key_another")
+    yield Wanted(payload=moves.MAKE_KEY, secret=ANOTHER)
     yield Wanted(payload=moves.listing(budget_cents=500_00), secret=LISTED.destination_id)
     if not place.has_key:
         yield Wanted(payload=moves.BIND, secret=moves.BIND_SECRET)
@@ -130,7 +129,9 @@ class Beside:
         self.cookie = session == COOKIE
         signed = None if session is None else taken(self.probe, session, rules=by, now=NOW)
         self.shown += [] if signed is None else [signed]
-        return self.compare(self.played.propose(session if isinstance(session, Session | str) else None))
+        return self.compare(
+            self.played.propose(session if isinstance(session, Session | str) else None)
+        )
 
     def show(self, one: Shows) -> Decision:
         found = taken(self.probe, one, rules=self.played.rules, now=NOW)
@@ -204,9 +205,7 @@ def test_what_a_probe_misses_is_what_the_gate_misses(profile: str) -> None:
 
 
 def probe_of(account: Account, wanted: Wanted) -> Probe:
-    return proposed(
-        account, wanted.payload, secret=wanted.secret, destination=wanted.to, now=NOW
-    )
+    return proposed(account, wanted.payload, secret=wanted.secret, destination=wanted.to, now=NOW)
 
 
 def found_by(probe: Probe, some: list[Shows], by: Rules) -> Facts:
@@ -231,7 +230,10 @@ def test_one_more_proof_never_makes_it_later(profile: str) -> None:
         # A cookie is no proof: it only names. By the weaker rules an API key only restricts.
         rest = [one for one in some if one != COOKIE and not isinstance(one, ApiKey)]
         probe = probe_of(place.account, wanted)
-        least = [waits(judge_facts(found_by(probe, rest[:n], by), rules=by)) for n in range(len(rest) + 1)]
+        least = [
+            waits(judge_facts(found_by(probe, rest[:n], by), rules=by))
+            for n in range(len(rest) + 1)
+        ]
 
         for fewer, more in pairwise(least):
             assert fewer is None or (more is not None and more <= fewer)
@@ -321,7 +323,9 @@ DAY = timedelta(days=1)
 
 def decided(wanted: Wanted, state: Enrolment, *some: Shows) -> Account:
     """Return the account that the gate makes of it, by default, whenever it takes effect."""
-    played = Played(moves.with_tools(account_of(state)), wanted.payload, rules("default"), wanted.secret)
+    played = Played(
+        moves.with_tools(account_of(state)), wanted.payload, rules("default"), wanted.secret
+    )
     played.play(some)
     minutes = played.minutes()
     assert minutes is not None
@@ -337,14 +341,15 @@ def seen(account: Account, by: Rules, at_now: timedelta) -> list[object]:
     place = Place(name=START, account=account, has_key=True)
     own = [one for one in units(place) if not {"device", "session", "cookie"} & one.takes]
     found = []
-    for to in (None, THERE):
-        to = to and replace(to, usable_at=now, used_at=now)
+    for to in (None, replace(THERE, usable_at=now, used_at=now)):
         probe = proposed(account, moves.leaving(COIN), destination=to, now=now)
         for some in (*((one,) for one in own), *combinations(own, 2)):
             shown = [taken(probe, s, rules=by, now=now) for one in some for s in one.shows]
             given = dict.fromkeys(one for one in shown if one is not None)
             after = with_shown(probe, given, rules=by, now=now)
-            missing = judge_facts(replace(facts(after, rules=by, now=now), held_until=None), rules=by)
+            missing = judge_facts(
+                replace(facts(after, rules=by, now=now), held_until=None), rules=by
+            )
             until = silence_until(missing)
             found.append((until and until - now, sorted(one.factor for one in given)))
     return found
@@ -381,5 +386,7 @@ def test_a_place_with_a_channel_is_what_the_gate_makes(state: Enrolment) -> None
         after = timedelta(days=2) if old else NEWCOMER_PERIOD + 2 * DAY
         model = moves.with_channel(start, old, aged=old is None).account
 
-        assert [one.channel_id for one in made.channels] == [one.channel_id for one in model.channels]
+        assert [one.channel_id for one in made.channels] == [
+            one.channel_id for one in model.channels
+        ]
         assert seen(made, by, after) == seen(model, by, timedelta(0))

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from msgspec import json
+from msgspec.structs import replace
 from support.proved import ASSUMED, deriver, proved, rules, sheet_by
 
 from twinlock.domain.bounds import OWNER_REACTS, PROVED_WITHIN
@@ -12,7 +13,6 @@ from twinlock.domain.prover.growth import Sheet
 from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.proof import Proof, proof_of
 from twinlock.domain.prover.system import System, solved
-from msgspec.structs import replace
 
 COUNTED = {one.value for one in Capability if counted(one)}
 
@@ -73,7 +73,7 @@ def test_the_same_is_told_every_time() -> None:
 
 
 def halves(system: System) -> tuple[System, System]:
-    """Return a system in two: in one the even states alone have rules, in the other the odd ones."""
+    """Return a system in two: rules in the even states alone, and in the odd ones."""
     even = sum(1 << at for at in range(0, len(system.states), 2))
     first, second = (
         replace(system, masks=tuple(mask & which for mask in system.masks))
@@ -86,7 +86,9 @@ def test_what_two_sheets_prove_is_told_as_one() -> None:
     whole = proof("strict")
     sheets = [(one, solved(one)) for one in halves(proved("strict")[0])]
     told = proof("strict", *sheets)
-    counts = {(one.exits, one.cents, one.capabilities, one.minutes): one.states for one in whole.attacks}
+    counts = {
+        (one.exits, one.cents, one.capabilities, one.minutes): one.states for one in whole.attacks
+    }
 
     assert told.states == 2 * whole.states
     assert {

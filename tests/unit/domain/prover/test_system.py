@@ -42,7 +42,9 @@ def test_a_state_is_solved_as_it_is_among_others() -> None:
         assert system.states[first : first + len(alone.states)] == alone.states
         for name, some in found.items():
             for at in range(len(alone.states)):
-                assert plain(in_state(its_own.get(name, ()), at)) == plain(in_state(some, first + at))
+                assert plain(in_state(its_own.get(name, ()), at)) == plain(
+                    in_state(some, first + at)
+                )
 
 
 def test_what_an_older_system_left_helps_only_where_it_is() -> None:
@@ -98,6 +100,8 @@ def test_fewer_capabilities_than_asked_are_all_that_is_sought() -> None:
     system, found = proved("typical-2026")
     single = solved(system, most=1)
     for name, some in found.items():
-        small = {(one.capabilities, one.minutes) for one in some if one.capabilities.bit_count() < 2}
+        small = {
+            (one.capabilities, one.minutes) for one in some if one.capabilities.bit_count() < 2
+        }
 
         assert plain(single[name]) == small

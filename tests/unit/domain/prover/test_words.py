@@ -89,9 +89,7 @@ def test_a_step_in_words() -> None:
         delay=31 * 24 * 60,
         action="authenticator.bind",
     )
-    signs_in = Derived(
-        head="session", body=frozenset(), freeze=90, action="session.start"
-    )
+    signs_in = Derived(head="session", body=frozenset(), freeze=90, action="session.start")
 
     assert sentence(listed) == (
         "has an address of his own listed by the security key, after 1 day in which e-mail and SMS"
@@ -107,7 +105,13 @@ def test_a_step_in_words() -> None:
 
 def test_lengths_lists_sums_and_exits_in_words() -> None:
     assert [length(one) for one in (0, 59, 60, 120, 1440, 2880, 1500)] == [
-        "0 minutes", "59 minutes", "1 hour", "2 hours", "1 day", "2 days", "25 hours"
+        "0 minutes",
+        "59 minutes",
+        "1 hour",
+        "2 hours",
+        "1 day",
+        "2 days",
+        "25 hours",
     ]
     assert joined(["a"]) == "a"
     assert joined(["a", "b", "c"]) == "a, b and c"
