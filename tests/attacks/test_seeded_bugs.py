@@ -17,7 +17,7 @@ from support.policies import permits, policy_of, rules_in
 from support.proved import least, rules, sheet_of
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain import api_keys, proving
+from twinlock.domain import proving
 from twinlock.domain.account import Account
 from twinlock.domain.assurance import PHONE, Factor, Level, Placement
 from twinlock.domain.authenticators import model
@@ -31,18 +31,16 @@ from twinlock.domain.laws import (
     the_floor_never_sinks,
     two_roots,
 )
-from twinlock.domain.own_laws import a_lock_delays
+from twinlock.domain.own_laws import a_contact_agrees, a_contact_stays_a_while, a_lock_delays
 from twinlock.domain.policy import leaving, narrow
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.prover.growth import Sheet, growth
 from twinlock.domain.requirements import NOTHING, Requirement
 from twinlock.range import laws_2024, laws_2026
 
-LAX, HELD = (
-    "lax",
-    "held",
-)  # Laws with permits alone; default, where a new password holds exits long.
-SHIPPED = ("default", "strict")
+LAX = "lax"  # The laws, with nothing but permits beside them.
+HELD = "held"  # default, where a new password holds every exit for a fortnight.
+GIFTS = "gifts"  # default, where no gift leaves narrow accounts that have a channel.
 Change = Callable[[Rules], Rules]
 
 
@@ -80,10 +78,6 @@ def changed(old: str, new: str, *, rule: str, profile: str = "default") -> Chang
     return lambda by: by_text(text.replace(found, found.replace(old, new)), by)
 
 
-def both(one: Change, other: Change) -> Change:
-    return lambda by: other(one(by))
-
-
 def forgets(law: Law, when: Callable[[Facts], bool] = lambda _: True) -> Change:
     """Return what makes ``law`` ask for nothing where ``when`` is true."""
 
@@ -95,6 +89,10 @@ def forgets(law: Law, when: Callable[[Facts], bool] = lambda _: True) -> Change:
         return replace(by, laws=tuple(weaker if one is law else one for one in by.laws))
 
     return change
+
+
+def both(one: Change, other: Change) -> Change:
+    return lambda by: other(one(by))
 
 
 def of(*actions: ActionType) -> Callable[[Facts], bool]:
@@ -137,44 +135,54 @@ LEVEL_SHOWN, ROOT_OF, STATE_OF = proving.level_shown, model.root_of, leaving.sta
 CHAIN_HELD = laws_2026.changes_hold_the_chain
 BY_KEY = laws_2024.a_key_does_what_it_may
 GATHER, KEY_LAWS = "twinlock.domain.policy.gather", "twinlock.domain.key_laws"
-SLOW, TOO_SLOW = '("100000")', '("100000")'
+# A rule of one exit, that shows in no state but narrow ones.
+NO_GIFTS = """
+@id("gift.send.narrow") @outcome("deny") @reason("narrow_limit")
+forbid (principal, action == Action::"gift.send", resource)
+when { context.narrow && context.has_channel };
+"""
 BUGS = (
     # Statutes of ``default``
     Bug(
         name="narrow accounts list addresses as fast as others",
         of="default",
         change=dropped("narrow.destination.add.waits"),
-        adds="",
+        adds="password 768, sms_receive 48, phone_malware 24, pc_malware 24, "
+        "passkey_provider 24, notice_provider 48",
     ),
     Bug(
         name="narrow accounts pay new addresses as fast as others",
         of="default",
         change=dropped("narrow.exits.new_destination_waits"),
-        adds="",
+        adds="password 768, sms_receive 48, phone_malware 24, pc_malware 24, "
+        "passkey_provider 24, notice_provider 48",
     ),
     Bug(
         name="narrow accounts need no second root",
         of="default",
         change=dropped("narrow.exits.second_root"),
-        adds="",
+        adds="phone_malware 168, pc_malware 768",
     ),
     Bug(
         name="narrow accounts with one root send any sum",
         of="default",
         change=dropped("narrow.exits.too_much"),
-        adds="",
+        adds="password 912, sms_receive 192, phone_malware 168, pc_malware 168, "
+        "passkey_provider 168, notice_provider 192",
     ),
     Bug(
         name="narrow accounts send a hundred times as much",
         of="default",
         change=changed("100000", "10000000", rule="narrow.exits.too_much"),
-        adds="",
+        adds="password 912, sms_receive 192, phone_malware 168, pc_malware 168, "
+        "passkey_provider 168, notice_provider 192",
     ),
     Bug(
         name="narrow accounts wait three days",
         of="default",
         change=changed("604800", "259200", rule="narrow.destination.add.waits"),
-        adds="",
+        adds="password 816, sms_receive 96, phone_malware 72, pc_malware 72, "
+        "passkey_provider 72, notice_provider 96",
     ),
     Bug(
         name="a narrow account's second root is asked for where there is no channel",
@@ -182,133 +190,155 @@ BUGS = (
         change=changed(
             "context.has_channel", "!context.has_channel", rule="narrow.exits.second_root"
         ),
-        adds="",
+        adds="phone_malware 168, pc_malware 768",
     ),
     Bug(
         name="nobody waits for a new address",
         of="default",
         change=dropped("exits.new_destination_waits"),
-        adds="",
+        adds="phone_malware+hw_key 0, passkey_provider+hw_key 0",
     ),
     Bug(
         name="an address of an older system is as good as any",
         of="default",
         change=dropped("exits.unproved_destination_waits"),
-        adds="",
+        adds="phone_malware+hw_key 0, passkey_provider+hw_key 0",
     ),
     Bug(
         name="no sum is too large for one root",
         of="default",
         change=dropped("exits.daily_limit"),
-        adds="",
+        adds="sms_receive 768, phone_malware 744, pc_malware 744, passkey_provider 768, "
+        "notice_provider 768",
     ),
     Bug(
-        name="one exit is forgotten by the wait for new addresses",
-        of="default",
-        change=changed(
-            "resource)\nwhen {",
-            'resource)\nwhen { context.action != "convert.execute" &&',
-            rule="exits.new_destination_waits",
-        ),
-        adds="",
+        name="one exit that had a rule of its own has none",
+        of=GIFTS,
+        change=lambda by: by_text(shipped("default"), by),
+        adds="sms_receive 192, phone_malware 168, pc_malware 168, notice_provider 192",
     ),
     # Statutes of ``strict``
     Bug(
         name="narrow accounts are like others",
         of="strict",
         change=dropped("narrow.exits.none", "strict"),
-        adds="",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
     ),
     Bug(
         name="a listed address counts after the law's day",
         of="strict",
         change=dropped("destination.add.waits", "strict"),
-        adds="",
+        adds="email_full+hw_key 24, sms_receive+hw_key 24, phone_malware+pc_malware 24, "
+        "phone_malware+hw_key 24, pc_malware+hw_key 24, hw_key+mail_bomb 24, "
+        "hw_key+notice_provider 24",
     ),
     Bug(
         name="new addresses wait for the law's day",
         of="strict",
         change=dropped("exits.new_destination_waits", "strict"),
-        adds="",
+        adds="email_full+hw_key 24, sms_receive+hw_key 24, phone_malware+pc_malware 24, "
+        "phone_malware+hw_key 0, pc_malware+hw_key 24, passkey_provider+hw_key 0, "
+        "hw_key+mail_bomb 24, hw_key+notice_provider 24",
     ),
     Bug(
         name="planted addresses wait for the law's day",
         of="strict",
         change=dropped("exits.unproved_destination_waits", "strict"),
-        adds="",
+        adds="email_full+hw_key 24, sms_receive+hw_key 24, phone_malware+pc_malware 24, "
+        "phone_malware+hw_key 0, pc_malware+hw_key 24, passkey_provider+hw_key 0, "
+        "hw_key+mail_bomb 24, hw_key+notice_provider 24",
     ),
     Bug(
         name="whatever is bound changes what protects",
         of="strict",
         change=dropped("any.phishing_resistant", "strict"),
-        adds="",
+        adds="phone_malware 792",
     ),
     Bug(
         name="a new passkey counts after the law's day",
         of="strict",
         change=dropped("authenticator.bind.waits", "strict"),
-        adds="",
+        adds="phone_malware 744, pc_malware 744",
     ),
     # What the reference rules have
     Bug(
         name="P2P is forgotten by the hold",
         of="typical-2026",
         change=forgets(CHAIN_HELD, of(ActionType.P2P_RELEASE)),
-        adds="",
+        adds="password 0, email_full 0, sms_receive 0, notice_provider 0",
     ),
     Bug(
-        name="an API key that trades withdraws", of="typical-2026", change=forgets(BY_KEY), adds=""
+        name="an API key that trades withdraws",
+        of="typical-2026",
+        change=forgets(BY_KEY),
+        adds="api_key_trade 0, api_key_withdraw 0",
     ),
-    Bug(name="an old API key goes anywhere", of="baseline-2024", change=forgets(BY_KEY), adds=""),
+    Bug(
+        name="an old API key goes anywhere",
+        of="baseline-2024",
+        change=forgets(BY_KEY),
+        adds="api_key_trade 0, api_key_withdraw 0",
+    ),
     # Laws, with nothing but permits beside them
-    Bug(name="one root is enough", of=LAX, change=forgets(two_roots), adds=""),
+    Bug(
+        name="one root is enough",
+        of=LAX,
+        change=forgets(two_roots),
+        adds="password 744, totp_relay 0, totp_seed 0, phone_malware 0, pc_malware 0, "
+        "passkey_provider 0, hw_key 0",
+    ),
     Bug(
         name="one root is enough to convert (C2C forgotten)",
         of=LAX,
         change=forgets(two_roots, of(ActionType.CONVERT_EXECUTE)),
-        adds="",
+        adds="password 744, totp_relay 0, totp_seed 0, phone_malware 0, pc_malware 0, "
+        "passkey_provider 0, hw_key 0",
     ),
     Bug(
         name="a planted address stands for a root",
         of=LAX,
         change=forgets(two_roots, lambda facts: facts.destination is DestinationState.UNPROVED),
-        adds="",
+        adds="totp_relay 0, totp_seed 0, phone_malware 0, pc_malware 0, passkey_provider 0, "
+        "hw_key 0",
     ),
     Bug(
         name="loosening waits for an hour",
         of=LAX,
         patch=("twinlock.domain.laws.LEAST_WAIT", timedelta(hours=1)),
-        adds="",
+        adds="password 722, email_full 25, sms_receive 25, totp_relay 1, totp_seed 1, "
+        "phone_malware 1, pc_malware 1, passkey_provider 1, hw_key 1, "
+        "notice_provider 25",
     ),
     Bug(
         name="listing waits for nothing",
         of=LAX,
         change=forgets(loosening_waits, of(ActionType.DESTINATION_ADD)),
-        adds="",
+        adds="password 744, totp_relay 0, totp_seed 0, phone_malware 0, pc_malware 0, "
+        "passkey_provider 0, hw_key 0",
     ),
     Bug(
         name="a new password waits for nothing",
         of=LAX,
         change=forgets(loosening_waits, of(ActionType.PASSWORD_RESET)),
-        adds="",
+        adds="sms_receive 24, notice_provider 24",
     ),
     Bug(
         name="a new passkey waits for nothing",
         of=LAX,
         change=forgets(loosening_waits, of(ActionType.AUTHENTICATOR_BIND)),
-        adds="",
+        adds="password 744, phone_malware 744, pc_malware 744",
     ),
     Bug(
         name="a password sends money out (downgrade)",
         of=LAX,
         change=forgets(the_floor_never_sinks, leaves_by(Level.KNOWLEDGE)),
-        adds="",
+        adds="password 24, phone_malware 24, pc_malware 24",
     ),
     Bug(
         name="listing is proved by nothing",
         of=LAX,
         change=forgets(the_floor_never_sinks, of(ActionType.DESTINATION_ADD)),
-        adds="",
+        adds="pc_malware 24",
     ),
     Bug(
         name="any proof binds a passkey",
@@ -320,77 +350,104 @@ BUGS = (
                 and facts.shown_level >= Level.KNOWLEDGE
             ),
         ),
-        adds="",
+        adds="password 768, phone_malware 768, pc_malware 768",
     ),
-    Bug(name="a password is a root", of=LAX, change=forgets(a_password_is_no_root), adds=""),
-    Bug(name="the owner's lock is forgotten", of=LAX, change=forgets(a_lock_delays), adds=""),
+    Bug(
+        name="a password is a root",
+        of=LAX,
+        change=forgets(a_password_is_no_root),
+        adds="password 24, phone_malware 24, pc_malware 24",
+    ),
+    Bug(
+        name="the owner's lock is forgotten",
+        of=LAX,
+        change=forgets(a_lock_delays),
+        adds="phone_malware 24",
+    ),
     Bug(
         name="two keys spare any lock",
         of="default",
         change=forgets(a_lock_delays, lambda facts: len(facts.shown_roots) > 1),
-        adds="",
+        adds="phone_malware 888",
     ),
     Bug(
         name="a lock covers what loosens, and no exit",
         of="default",
         change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.EXIT),
-        adds="",
+        adds="phone_malware 168",
     ),
     Bug(
         name="a lock covers exits, and nothing that loosens",
         of="default",
         change=forgets(a_lock_delays, lambda facts: facts.action_class is ActionClass.LOOSENING),
-        adds="",
+        adds="phone_malware 744",
+    ),
+    Bug(
+        name="no contact is asked",
+        of="default",
+        change=forgets(a_contact_agrees),
+        adds="sms_receive+hw_key 24, phone_malware+hw_key 24, hw_key+notice_provider 24",
+    ),
+    Bug(
+        name="a contact is gone at once",
+        of=LAX,
+        change=both(
+            forgets(a_contact_stays_a_while),
+            forgets(loosening_waits, of(ActionType.TRUSTED_CONTACT_REMOVE)),
+        ),
+        adds="phone_malware 24",
     ),
     Bug(
         name="one exit is forgotten by the hold (C2C)",
         of=HELD,
         change=forgets(a_hold_covers_every_exit, of(ActionType.CONVERT_EXECUTE)),
-        adds="",
+        adds="sms_receive 192, notice_provider 192",
     ),
     # What the gate takes for a fact
     Bug(
         name="API keys have no scope, list or sum",
         of=LAX,
         patch=(f"{KEY_LAWS}._beyond_the_key", lambda *_: NOTHING),
-        adds="",
+        adds="api_key_trade 24, api_key_withdraw 24",
     ),
     Bug(
         name="codes are asked for, and count, whatever is bound",
         of=LAX,
         change=lambda by: replace(by, codes=lambda *_: True),
         patch=("twinlock.domain.proving.level_shown", codes_count_for_all),
-        adds="",
+        adds="email_full 768, sms_receive 24, phone_malware 768, pc_malware 768, "
+        "notice_provider 24",
     ),
     Bug(
         name="an app on the phone is a root of its own",
         of=LAX,
         patch=("twinlock.domain.authenticators.model.root_of", apps_are_roots),
-        adds="",
+        adds="phone_malware 0",
     ),
     Bug(
         name="what an older system listed was signed",
         of=LAX,
         patch=("twinlock.domain.policy.leaving.state_of", unsigned_is_listed),
-        adds="",
+        adds="totp_relay 0, totp_seed 0, phone_malware 0, pc_malware 0, passkey_provider 0, "
+        "hw_key 0",
     ),
     Bug(
         name="saved codes prove everything",
         of=LAX,
         patch=("twinlock.domain.proving.recovery_helps", lambda *_: True),
-        adds="",
+        adds="phone_malware 744",
     ),
     Bug(
         name="only the phone makes an account narrow",
         of="default",
         patch=(f"{GATHER}.is_narrow", phone_alone),
-        adds="",
+        adds="pc_malware 24",
     ),
     Bug(
         name="no account is narrow",
         of="strict",
         patch=(f"{GATHER}.is_narrow", lambda *_, **__: False),
-        adds="",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
     ),
 )
 
@@ -402,6 +459,8 @@ def right(name: str) -> tuple[Rules, Sheet]:
         by = by_text("\n".join(permits()), rules("default"))
     elif name == HELD:
         by = changed("86400", "1209600", rule="password.reset.permit")(rules("default"))
+    elif name == GIFTS:
+        by = by_text(shipped("default") + NO_GIFTS, rules("default"))
     else:
         by = rules(name)
     return by, sheet_of(by)

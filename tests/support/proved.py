@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from functools import cache
 
-from msgspec.structs import replace
-
 from twinlock.bootstrap.proving import rules_of as rules_of_book
 from twinlock.domain.decisions import Rules
 from twinlock.domain.prover import enrolment
@@ -13,7 +11,6 @@ from twinlock.domain.prover.enrolment import (
     APP,
     CHANNELS,
     DESKTOP_KEY,
-    LOCKS,
     PHONE_KEY,
     ROAMING_KEY,
     Enrolment,
@@ -43,8 +40,8 @@ FEW = tuple(
         ((PHONE_KEY, DESKTOP_KEY), ()),
     )
 )
-LOCKED = tuple(replace(FEW[7], lock=lock) for lock in LOCKS if lock.days)
-STATES = (*FEW, *LOCKED)
+GUARDED = enrolment.guarded(FEW[7])[1:]  # By each kind of lock, and by a contact.
+STATES = (*FEW, *GUARDED)
 _COUNTED = {one.value for one in Capability if counted(one)}
 
 

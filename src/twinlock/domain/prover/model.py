@@ -499,11 +499,15 @@ def sums_of(rules: Rules) -> tuple[int, ...]:
 def undominated(found: Iterable[Derived]) -> tuple[Derived, ...]:
     """Return ``found`` without rules that another one makes needless."""
     by_head: dict[str, list[Derived]] = {}
-    for one in sorted(dict.fromkeys(found), key=lambda one: (len(one.body), one.delay, one.freeze)):
+    for one in sorted(dict.fromkeys(found), key=_weight):
         kept = by_head.setdefault(one.head, [])
         if not any(_at_least(better, one) for better in kept):
             kept.append(one)
     return tuple(chain.from_iterable(by_head.values()))
+
+
+def _weight(one: Derived) -> tuple[int, int, int, bool]:
+    return len(one.body), one.delay, one.freeze, one.gated
 
 
 def _at_least(better: Derived, one: Derived) -> bool:

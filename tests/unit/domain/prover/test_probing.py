@@ -10,13 +10,12 @@ import pytest
 from msgspec.structs import replace
 from support.leaving import EVERY_EXIT
 from support.played import Played
-from support.proved import ASSUMED, EMAIL, EVERY_BASE, FEW, NAMES, SMS, deriver, rules
+from support.proved import EMAIL, EVERY_BASE, FEW, NAMES, SMS, deriver, rules
 
 from twinlock.domain.account import Account, ApiKey, Session, Shown
 from twinlock.domain.actions import AnyPayload, ContactChange, SessionStart
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.catalogue import ActionType
-from twinlock.domain.channels import Channel
 from twinlock.domain.decisions import Decision, Rules, judge_facts
 from twinlock.domain.exits import EXITS, Exit
 from twinlock.domain.listed import Destination
@@ -35,7 +34,7 @@ from twinlock.domain.prover.enrolment import (
     Enrolment,
     account_of,
 )
-from twinlock.domain.prover.model import HELD, START, Deriver, key_units, units, waits
+from twinlock.domain.prover.model import HELD, START, key_units, units, waits
 from twinlock.domain.prover.moves import LISTED, Place
 from twinlock.domain.prover.probing import (
     COOKIE,
@@ -46,13 +45,13 @@ from twinlock.domain.prover.probing import (
     taken,
     with_shown,
 )
-from twinlock.domain.prover.system import variants
 from twinlock.domain.requirements import Answer, Requirement, answer, silence_until
 
 COIN = next(one for one in rules("default").policy.assets if one.network == "ethereum")
 THERE = replace(LISTED, usable_at=NOW, used_at=NOW, budget_cents=500_00)
 PLANTED = replace(LISTED, imported=True)
 CENTS = (0, 500_00, 1_000_01, 100_000_01, KNOWN_CENTS_MOST)
+ANOTHER = "key_another"
 OF_EACH = 60  # Proposals of each profile; each proof that is shown for one is one comparison.
 
 
@@ -80,7 +79,7 @@ def wishes(place: Place) -> Iterator[Wanted]:
     """Give what may be proposed there."""
     yield Wanted(payload=moves.SIGN_IN)
     yield Wanted(payload=moves.RESET, secret=moves.RESET_SECRET)
-    yield Wanted(payload=moves.MAKE_KEY, secret="key_another")
+    yield Wanted(payload=moves.MAKE_KEY, secret=ANOTHER)
     yield Wanted(payload=moves.listing(budget_cents=500_00), secret=LISTED.destination_id)
     if not place.has_key:
         yield Wanted(payload=moves.BIND, secret=moves.BIND_SECRET)
@@ -342,8 +341,7 @@ def seen(account: Account, by: Rules, at_now: timedelta) -> list[object]:
     place = Place(name=START, account=account, has_key=True)
     own = [one for one in units(place) if not {"device", "session", "cookie"} & one.takes]
     found = []
-    for to in (None, THERE):
-        to = to and replace(to, usable_at=now, used_at=now)
+    for to in (None, replace(THERE, usable_at=now, used_at=now)):
         probe = proposed(account, moves.leaving(COIN), destination=to, now=now)
         for some in (*((one,) for one in own), *combinations(own, 2)):
             shown = [taken(probe, s, rules=by, now=now) for one in some for s in one.shows]
