@@ -13,6 +13,7 @@ import typer
 from twinlock.bootstrap.proving import Prover
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.cli.console import result, say
+from twinlock.cli.proof_page import write_page
 from twinlock.domain.bounds import CERTIFICATE_BYTES_MOST
 from twinlock.domain.canonical import encode
 from twinlock.domain.prover.proof import NamedAttack, Proof
@@ -39,6 +40,9 @@ def prove(
     check: Annotated[
         Path | None, typer.Option(help="Check this certificate, and prove nothing anew.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to look at, with every profile beside it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove that no set of fewer than K compromises ends in theft, in any state of an account."""
@@ -49,6 +53,8 @@ def prove(
         _check(prover, book, check, k=k, as_json=as_json)
         return
     proof, certificate = prover.prove(book, k=k)
+    if html is not None:
+        write_page(html, prover=prover, book=book, k=k)
     result(proof, as_json=as_json, text=in_words(proof))
     if certificate is None:
         raise typer.Exit(NOT_PROVED)
