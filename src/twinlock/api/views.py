@@ -167,6 +167,7 @@ class LockView(msgspec.Struct, frozen=True, kw_only=True):
 
     days: int
     two_keys: bool
+    both_keys: bool
 
 
 class ContestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,7 +273,11 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         frozen_until=account.freeze.until,
         suspended_until=account.suspension.until(now),
         limits=_limits(account),
-        lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
+        lock=LockView(
+            days=account.lock.days,
+            two_keys=account.lock.two_keys,
+            both_keys=account.lock.both_keys,
+        ),
         trusted_contacts=tuple(map(_view_contact, account.contacts)),
         authenticators=tuple(_view_authenticator(account, one) for one in account.authenticators),
         channels=tuple(

@@ -5,8 +5,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
-from msgspec.structs import replace
-
 from twinlock.bootstrap.rulebook import RuleBook
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.decisions import Rules, agreed
@@ -14,11 +12,11 @@ from twinlock.domain.errors import present
 from twinlock.domain.money import Prices
 from twinlock.domain.prover import enrolment
 from twinlock.domain.prover.capabilities import Assumptions
-from twinlock.domain.prover.certificate import Certificate, accepted
+from twinlock.domain.prover.certificate import Certificate, accepted, read
 from twinlock.domain.prover.claims import Whole, question
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.covering import certify
-from twinlock.domain.prover.enrolment import LOCKS, NOW, Enrolment
+from twinlock.domain.prover.enrolment import NOW, Enrolment
 from twinlock.domain.prover.matrix import Study, matrix_of
 from twinlock.domain.prover.model import Derived, Deriver
 from twinlock.domain.prover.outcomes import outcomes
@@ -28,6 +26,7 @@ from twinlock.domain.prover.system import System, solved, system_of
 T = TypeVar("T")
 R = TypeVar("R")
 DIGEST_BYTES = 32
+SHEET = 64  # States of one guard that are solved together: of more the time grows faster.
 _PRICE_CENTS = 100  # Of everything: how much leaves is for the prover to say.
 Sheet = tuple[System, dict[str, tuple[Attack, ...]]]
 
@@ -86,30 +85,32 @@ class Prover:
         Raises:
             CertificateRefusedError: it does not.
         """
+        read(data, policy=_digest(book))  # Before anything is asked that takes seconds.
         asked = question(Whole(self.systems(book)), k=k)
         return accepted(data, asked, policy=_digest(book))
 
     def sheets(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[Sheet, ...]:
-        """Return the rules and minimal attacks of all states, one sheet for each kind of lock."""
+        """Return the rules and minimal attacks of all states, sheet by sheet."""
         systems = self.systems(book, sums=sums)
         return tuple(zip(systems, self._map(solved, systems), strict=True))
 
     def systems(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[System, ...]:
-        """Return the rules of all states, one system for each kind of lock."""
+        """Return the rules of all states, sheet by sheet."""
         global _work  # noqa: PLW0603 - what a forked process inherits, since rules do not travel
         deriver = Deriver(rules_of(book), assumed=self._assumed, sums=sums)
         every = self._bases
-        parts = [every[start :: self._jobs] for start in range(self._jobs)]
+        parts = [every[start : start + SHEET] for start in range(0, len(every), SHEET)]
         _work = deriver
         derived = dict(pair for part in self._map(_derive, parts) for pair in part)
         return tuple(
             system_of(
-                [(one, derived[one]) for one in (replace(base, lock=lock) for base in every)],
+                [(one, derived[one]) for one in states],
                 exits=deriver.alike,
                 sums=deriver.sums,
                 assumed=self._assumed,
             )
-            for lock in LOCKS
+            for part in parts
+            for states in zip(*map(enrolment.guarded, part), strict=True)
         )
 
     def _map(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
@@ -128,8 +129,7 @@ _work: Deriver | None = None
 
 def _derive(bases: tuple[Enrolment, ...]) -> list[tuple[Enrolment, tuple[Derived, ...]]]:
     work = present(_work, "what is derived by is there before it is derived")
-    some = [replace(base, lock=lock) for base in bases for lock in LOCKS]
-    return [(one, work.derive(one)) for one in some]
+    return [(one, work.derive(one)) for base in bases for one in enrolment.guarded(base)]
 
 
 def _pool(jobs: int) -> Executor:

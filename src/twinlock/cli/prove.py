@@ -16,6 +16,7 @@ from twinlock.cli.console import result, say
 from twinlock.cli.proof_page import write_page
 from twinlock.domain.bounds import CERTIFICATE_BYTES_MOST
 from twinlock.domain.canonical import encode
+from twinlock.domain.prover.capabilities import Assumptions
 from twinlock.domain.prover.proof import NamedAttack, Proof
 from twinlock.domain.prover.theorem import NEVER
 from twinlock.domain.prover.words import length
@@ -43,11 +44,15 @@ def prove(
     html: Annotated[
         Path | None, typer.Option(help="Write a page to look at, with every profile beside it.")
     ] = None,
+    typed_codes: Annotated[
+        bool, typer.Option("--typed-codes", help="Malware in the computer catches typed app codes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove that no set of fewer than K compromises ends in theft, in any state of an account."""
     book = rules_of(profile) if profile in PROFILES else rule_book(profile)
-    prover = Prover(jobs=os.cpu_count() or 1)
+    assumed = Assumptions(typed_codes=typed_codes)
+    prover = Prover(jobs=os.cpu_count() or 1, assumed=assumed)
     say(f"asking the rules of {book.policy.profile} what they ask for …")
     if check is not None:
         _check(prover, book, check, k=k, as_json=as_json)

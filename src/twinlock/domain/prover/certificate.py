@@ -71,14 +71,13 @@ def digest_of(question: Question) -> str:
     return tagged_hash(QUESTION_TAG, encode(question)).hex()
 
 
-def accepted(data: bytes, question: Question, *, policy: bytes) -> Certificate:
-    """Return the certificate in canonical JSON that proves all claims of ``question``.
+def read(data: bytes, *, policy: bytes) -> Certificate:
+    """Return the certificate in canonical JSON that ``data`` is; what it proves is not checked.
 
-    ``policy`` is the digest of the policy that the question was made from, 32 bytes.
+    ``policy`` is the digest of the policy that it must be of, 32 bytes.
 
     Raises:
-        CertificateRefusedError: too long, cut off, not of its form, of another policy or question,
-            or a claim does not follow from it.
+        CertificateRefusedError: too long, cut off, not of its form, or of another policy.
     """
     if len(data) > CERTIFICATE_BYTES_MOST:
         raise CertificateRefusedError(f"a certificate has at most {CERTIFICATE_BYTES_MOST} bytes")
@@ -88,6 +87,19 @@ def accepted(data: bytes, question: Question, *, policy: bytes) -> Certificate:
         raise CertificateRefusedError(f"this is no certificate: {error}") from error
     if certificate.policy != policy.hex():
         raise CertificateRefusedError("the certificate is of another policy")
+    return certificate
+
+
+def accepted(data: bytes, question: Question, *, policy: bytes) -> Certificate:
+    """Return the certificate in canonical JSON that proves all claims of ``question``.
+
+    ``policy`` is the digest of the policy that the question was made from, 32 bytes.
+
+    Raises:
+        CertificateRefusedError: as ``read``; or it is of another question, or a claim does not
+            follow from it.
+    """
+    certificate = read(data, policy=policy)
     try:
         check(msgspec.to_builtins(question), msgspec.to_builtins(certificate))
     except ValueError as error:

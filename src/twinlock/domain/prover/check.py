@@ -18,14 +18,14 @@ def check(question: dict[str, Any], certificate: dict[str, Any]) -> None:
     framed = b"twinlock/prover-question/v1\0" + len(text).to_bytes(8, "big") + text
     if hashlib.sha256(framed).hexdigest() != certificate["question"]:
         raise ValueError("it answers another question")
-    rules = [(1 << head, _mask(body), int(where, 16)) for head, body, where in question["rules"]]
+    rules = [(1 << head, _mask(body), where) for head, body, where in question["rules"]]
     for claim, proof in zip(question["claims"], certificate["proofs"], strict=True):
         goals, sets = _mask(claim["goals"]), [[int(part, 16) for part in one] for one in proof]
         for caps, closed, states in sets:
             if caps & ~closed or closed & goals:
                 raise ValueError("a set lacks its own capabilities, or holds a goal")
             for head, body, where in rules:
-                if body & closed == body and not head & closed and where & states:
+                if body & closed == body and not head & closed and int(where, 16) & states:
                     raise ValueError("a rule leads out of a set")
         capabilities = claim["capabilities"]
         for few in map(_mask, combinations(capabilities, min(claim["k"] - 1, len(capabilities)))):

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.prover.certificate import Certificate, Claim, Question, Sets, digest_of
-from twinlock.domain.prover.closure import Rule
+from twinlock.domain.prover.rules import Rule
 
 
 class ClaimFalseError(TwinlockError):

@@ -11,8 +11,8 @@ what grows one way vanishes the other way.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.model import goal
 from twinlock.domain.prover.system import System
@@ -22,12 +22,13 @@ Sheet = tuple[System, Mapping[str, tuple[Attack, ...]]]
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
-    """One attack that is new: what it takes, how soon, by which exit, and in how many states.
+    """One attack that is new: what it takes, how soon, by which exits, and in how many states.
 
-    ``example`` names one of those; ``path`` is how it goes there.
+    ``cents`` is the most that it takes. ``example`` names one of the states; ``path`` is how it
+    goes there.
     """
 
-    exit: str
+    exits: tuple[str, ...]
     cents: int
     capabilities: tuple[str, ...]
     minutes: int
@@ -37,27 +38,28 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def growth(before: Sequence[Sheet], after: Sequence[Sheet]) -> tuple[Growth, ...]:
-    """Return what ``after`` adds to ``before``: sheets of the same states and the same sums."""
-    found = [one for old, new in zip(before, after, strict=True) for one in _added(old, new)]
-    order = sorted(found, key=lambda one: (len(one.capabilities), one.minutes, -one.cents))
-    kept: dict[tuple[object, ...], Growth] = {}
-    for one in order:
-        kept.setdefault((one.exit, one.cents, one.capabilities, one.minutes), one)
-    return tuple(kept.values())
+    """Return what ``after`` adds to ``before``: sheets of the same states and the same sums.
 
-
-def growth_digest(some: Iterable[Growth]) -> str:
-    """Return what is signed of a growth, base64url of 32 bytes; "" where nothing grows."""
-    named = [
-        {
-            "capabilities": one.capabilities,
-            "cents": one.cents,
-            "exit": one.exit,
-            "minutes": one.minutes,
-        }
-        for one in some
-    ]
-    return b64url(tagged_hash("policy-growth/v1", encode(named))) if named else ""
+    Of the same set at the same minute the highest sum is told, and the exits together.
+    """
+    most: dict[tuple[object, ...], Growth] = {}
+    for old, new in zip(before, after, strict=True):
+        for one in _added(old, new):
+            key = (one.exits, one.capabilities, one.minutes)
+            known = most.get(key)
+            if known is None or known.cents < one.cents:
+                most[key] = one
+    every: dict[tuple[object, ...], Growth] = {}
+    for one in most.values():
+        alike = (one.cents, one.capabilities, one.minutes)
+        first = every.get(alike, replace(one, exits=()))
+        every[alike] = replace(first, exits=tuple(sorted({*first.exits, *one.exits})))
+    return tuple(
+        sorted(
+            every.values(),
+            key=lambda one: (len(one.capabilities), one.minutes, -one.cents, one.capabilities),
+        )
+    )
 
 
 def _added(before: Sheet, after: Sheet) -> Iterator[Growth]:
@@ -67,17 +69,12 @@ def _added(before: Sheet, after: Sheet) -> Iterator[Growth]:
         for cents in system.sums:
             new = found.get(goal(kind, cents), ())
             for one in exits:
-                old = before[1].get(goal(stands_for.get(one, one), cents), ())
+                old = before[1].get(goal(stands_for[one], cents), ())
                 yield from _new_of(system, new, old, action=one, cents=cents)
 
 
 def _new_of(
-    system: System,
-    new: Iterable[Attack],
-    old: Iterable[Attack],
-    *,
-    action: str,
-    cents: int,
+    system: System, new: Iterable[Attack], old: Iterable[Attack], *, action: str, cents: int
 ) -> Iterator[Growth]:
     known = tuple(old)
     for one in new:
@@ -85,12 +82,10 @@ def _new_of(
         for least in known:
             if least.minutes <= one.minutes and not least.capabilities & ~one.capabilities:
                 left &= ~least.states
-                if not left:
-                    break
         if left:
             first = (left & -left).bit_length() - 1
             yield Growth(
-                exit=action,
+                exits=(action,),
                 cents=cents,
                 capabilities=tuple(each.value for each in system.held(one)),
                 minutes=one.minutes,

@@ -195,13 +195,17 @@ def question(action: OpenAction, source: Authenticator | Channel | ApiKey, facto
 
 
 def answer_of(source: Authenticator | Channel | ApiKey, factor: Factor, *, now: datetime) -> Right:
-    """Return the right answer of ``source``: its cryptography verifies anywhere else."""
-    named: str
+    """Return the right answer of ``source``: its cryptography verifies anywhere else.
+
+    An API key is used from an address that it names: the platform says from which, and who has the
+    key is taken to be there.
+    """
+    named, ip = "", ""
     match source:
         case Channel(channel_id=named):
             key = _MAC
-        case ApiKey(api_key_id=named, public_key=key):
-            pass
+        case ApiKey(api_key_id=named, public_key=key, ip_list=networks):
+            ip = networks[0].partition("/")[0] if networks else ""
         case _:
             named, key = source.authenticator_id, against(source)[0]
     return Right(
@@ -210,6 +214,7 @@ def answer_of(source: Authenticator | Channel | ApiKey, factor: Factor, *, now: 
         against=key,
         challenge_id=None if factor in AT_ONCE else ChallengeId(f"chl_{factor}"),
         totp_step=int(now.timestamp()) // _STEP_SECONDS,
+        ip=ip,
     )
 
 

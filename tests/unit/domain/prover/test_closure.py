@@ -8,12 +8,10 @@ from twinlock.domain.prover.closure import (
     Rule,
     Step,
     attacks,
-    closed,
-    closed_by_state,
+    by_state,
     grown,
     in_state,
     minimal_sets,
-    relevant,
 )
 
 A, B, C, GOAL, OTHER, MID, ELSE = range(7)
@@ -210,6 +208,33 @@ def test_states_share_what_they_have_in_common_and_nothing_else() -> None:
     assert [one.states for one in found[OTHER]] == [0b100]
 
 
+def test_the_same_attack_by_other_rules_is_told_with_the_states_of_each_path() -> None:
+    rules = [
+        Rule(head=MID, body=(A,)),
+        Rule(head=MID, body=(A, A)),
+        Rule(head=MID, body=(A, A, A)),
+        Rule(head=ELSE, body=(MID,)),
+        Rule(head=GOAL, body=(ELSE,), delay=3),
+    ]
+    masks = [0b00011, 0b00110, 0b01000, 0b01111, 0b11111]
+    found = attacks(rules, [GOAL], [A], states=masks)[GOAL]
+
+    assert sorted((one.states, [step.rule for step in one.path]) for one in found) == [
+        (0b00001, [0, 3, 4]),
+        (0b00110, [1, 3, 4]),
+        (0b01000, [2, 3, 4]),
+    ]
+    assert set(told(found)) == {(1, 3)}
+    assert by_state(found, 5) == [[*in_state(found, state)] for state in range(5)]
+
+
+def test_without_paths_states_with_the_same_attack_are_told_together() -> None:
+    rules = [Rule(head=GOAL, body=(A,)), Rule(head=GOAL, body=(A, A))]
+    found = attacks(rules, [GOAL], [A], states=[0b01, 0b10], paths=False)[GOAL]
+
+    assert found == (Attack(capabilities=1, minutes=0, states=0b11, path=()),)
+
+
 def test_a_goal_that_only_the_rules_of_two_states_together_reach_is_reached_in_none() -> None:
     rules = [
         Rule(head=MID, body=(A,)),
@@ -237,44 +262,6 @@ def test_a_long_chain_is_followed_to_its_end() -> None:
     assert found.minutes == len(found.path) == 3_000
 
 
-def test_what_follows_without_time() -> None:
-    rules = [
-        Rule(head=MID, body=(A, B, A)),
-        Rule(head=GOAL, body=(MID,), delay=9),
-        Rule(head=OTHER, body=(GOAL,)),
-        Rule(head=GOAL, body=(OTHER, MID)),
-        Rule(head=C),
-        Rule(head=ELSE, body=(GOAL, 99)),
-    ]
-
-    assert closed(rules, [A, B]) == {A, B, C, MID, GOAL, OTHER}
-    assert closed(rules, [A]) == {A, C}
-    assert closed([], []) == frozenset()
-
-
-def test_what_follows_in_each_state() -> None:
-    rules = [
-        Rule(head=MID, body=(A,)),
-        Rule(head=GOAL, body=(MID, B)),
-        Rule(head=B),
-        Rule(head=MID, body=(GOAL,)),
-    ]
-    follows = closed_by_state(rules, [0b011, 0b110, 0b010, 0b111], {A: 0b111, ELSE: 0})
-
-    assert follows == {A: 0b111, B: 0b010, MID: 0b011, GOAL: 0b010, ELSE: 0}
-
-
-def test_only_rules_that_can_fire_and_lead_to_a_goal_are_relevant() -> None:
-    rules = [
-        Rule(head=MID, body=(A,)),
-        Rule(head=GOAL, body=(MID,)),
-        Rule(head=GOAL, body=(99,)),
-        Rule(head=OTHER, body=(MID,)),
-    ]
-
-    assert relevant(rules, [GOAL, 98], [A, B]) == ([0, 1], {A, MID, GOAL})
-
-
 def test_growth_is_a_new_set_or_an_old_one_made_faster() -> None:
     def made(*pairs: tuple[int, int]) -> list[Attack]:
         return [Attack(capabilities=s, minutes=t, states=1, path=()) for s, t in pairs]
@@ -285,12 +272,6 @@ def test_growth_is_a_new_set_or_an_old_one_made_faster() -> None:
     assert told(grown(old, made((0b011, 9)))) == [(0b011, 9)]
     assert told(grown(old, made((0b001, 99), (0b100, 99)))) == [(0b001, 99), (0b100, 99)]
     assert told(grown([], old)) == [(0b011, 10)]
-
-
-@pytest.mark.parametrize(("delay", "freeze"), [(-1, 0), (0, -1)])
-def test_a_rule_does_not_go_back_in_time(delay: int, freeze: int) -> None:
-    with pytest.raises(InvariantError):
-        Rule(head=GOAL, body=(A,), delay=delay, freeze=freeze)
 
 
 def test_a_capability_counts_once() -> None:
