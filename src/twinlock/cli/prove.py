@@ -27,7 +27,7 @@ K_MOST = 9  # More than anybody asks for; each further one takes longer.
 SHOWN_MOST = 8  # Of the sets in words; --json and --html have all of them.
 
 
-def prove(
+def prove(  # noqa: PLR0913 - each is one option
     *,
     profile: Annotated[
         str, typer.Option(help=f"Whose rules: {', '.join(PROFILES)}, or a .cedar file.")
