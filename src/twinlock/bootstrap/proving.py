@@ -17,7 +17,9 @@ from twinlock.domain.prover.claims import Whole, question
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.covering import certify
 from twinlock.domain.prover.enrolment import NOW, Enrolment
+from twinlock.domain.prover.matrix import Study, matrix_of
 from twinlock.domain.prover.model import Derived, Deriver
+from twinlock.domain.prover.outcomes import outcomes
 from twinlock.domain.prover.proof import Proof, proof_of
 from twinlock.domain.prover.system import System, solved, system_of
 
@@ -43,11 +45,21 @@ def rules_of(book: RuleBook) -> Rules:
 
 
 class Prover:
-    """Proves rule books, in ``jobs`` processes; one is this one."""
+    """Proves rule books, in ``jobs`` processes; one is this one.
 
-    def __init__(self, *, jobs: int = 1, assumed: Assumptions | None = None) -> None:
+    ``bases``: the states that it looks at, with each lock and variant of them; all that there are.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: int = 1,
+        assumed: Assumptions | None = None,
+        bases: Iterable[Enrolment] | None = None,
+    ) -> None:
         self._jobs = jobs
         self._assumed = assumed or Assumptions()
+        self._bases = tuple(enrolment.bases() if bases is None else bases)
 
     def prove(self, book: RuleBook, *, k: int) -> tuple[Proof, Certificate | None]:
         """Return what is proved of ``book``, and its certificate where it holds."""
@@ -56,6 +68,16 @@ class Prover:
         proof = proof_of(sheets, policy=book.policy, k=k, assumed=self._assumed)
         certificate = certify(asked, policy=_digest(book)) if proof.proved else None
         return proof, certificate
+
+    def study(self, book: RuleBook, *, k: int) -> Study:
+        """Return all that is looked at of ``book``."""
+        sheets = self.sheets(book)
+        return Study(
+            proof=proof_of(sheets, policy=book.policy, k=k, assumed=self._assumed),
+            assumed=self._assumed,
+            held=outcomes(sheets),
+            matrix=matrix_of(sheets),
+        )
 
     def check(self, book: RuleBook, data: bytes, *, k: int) -> Certificate:
         """Return the certificate that ``data`` is, where it proves the claims made of ``book``.
@@ -76,7 +98,7 @@ class Prover:
         """Return the rules of all states, sheet by sheet."""
         global _work  # noqa: PLW0603 - what a forked process inherits, since rules do not travel
         deriver = Deriver(rules_of(book), assumed=self._assumed, sums=sums)
-        every = tuple(enrolment.bases())
+        every = self._bases
         parts = [every[start : start + SHEET] for start in range(0, len(every), SHEET)]
         _work = deriver
         derived = dict(pair for part in self._map(_derive, parts) for pair in part)
