@@ -53,6 +53,7 @@ MOVES_OF_A_LIFE = 250  # Commands of a thief; then the account is made anew.
 NUMBERS_MOST = 10 * MOVES_OF_A_LIFE  # Moves that begin; some come to nothing.
 SMALL_FROM = timedelta(days=7)  # Law 5: from then on a small sum a day may leave a narrow account.
 OWN_ADDRESS = "0x" + "1" * 40
+BUDGET = 500_00  # US cents a day to the owner's own address, on the session key alone.
 AGREES_ABOVE = 500_00  # US cents a day, where there is a trusted contact.
 # Of so many lives thieves hold what reaches the floor, what gives something, or anything.
 LIVES = (70, 20, 10)
@@ -82,9 +83,14 @@ class Theft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lived(msgspec.Struct, frozen=True, kw_only=True):
-    """One life: the moves of its thief, what he stole, and how it went for its owner."""
+    """One life: the commands of its thief, what he stole, and how it went for its owner.
+
+    ``numbers`` are those of the moves that he made, ``trace`` is all that was decided, ``broken``
+    tells of our own mistakes.
+    """
 
     moves: int
+    numbers: tuple[int, ...]
     trace: tuple[Said, ...]
     thefts: tuple[Theft, ...]
     vetoed: int
@@ -184,6 +190,12 @@ def account_of(state: Enrolment, *, means: frozenset[Mean]) -> Account:
     return replace(account, contacts=(friend,), limits=Limits(agreement_cents=AGREES_ABOVE))
 
 
+def own_place() -> Destination:
+    """Return where the owner pays to, now and then: listed long ago, with a budget."""
+    used = NOW - timedelta(days=5)
+    return _listed(OWN_ADDRESS, usable_at=OLD, used_at=used, budget_cents=BUDGET)
+
+
 def _listed(address: str, **more: object) -> Destination:
     place = Place(account=OWNER, network="ethereum", address=address, memo="")
     return Destination(
@@ -206,36 +218,31 @@ async def live(
     setting: Setting,
     *,
     most: int = MOVES_OF_A_LIFE,
-    without: frozenset[int] = frozenset(),
+    numbers: Iterable[int] = range(NUMBERS_MOST),
 ) -> Lived:
-    """Live one life, at ``most`` so many moves long, ``without`` the moves of these numbers."""
+    """Live one life: the thief's moves of these ``numbers``, until he gave ``most`` commands."""
     means = given(setting.capabilities)
-    account = account_of(setting.state, means=means)
-    own = _listed(OWN_ADDRESS, usable_at=OLD, used_at=NOW - timedelta(days=5), budget_cents=500_00)
+    account, own = account_of(setting.state, means=means), own_place()
     planted = (_listed(ADDRESSES[0], imported=True),) if setting.state.planted else ()
     ground = Ground(book, account, own, *planted, seed=setting.seed, begins=NOW)
-    narrow = is_narrow(account, (), DestinationState.NEW, floor=account.floor, now=NOW)
-    owner = Owner(
-        ground, seed=setting.seed, muted=muted(means), device=SESSION.thumbprint, pays=own
-    )
-    thief = Thief(
-        ground, seed=setting.seed, means=means, device=SESSION.thumbprint, wait=owner.live_until
-    )
-    number = 0
-    while (
-        ground.given[Speaker.THIEF] < most
-        and ground.now < NOW + PROVED_WITHIN
-        and number < 10 * most
-    ):
-        if number not in without and ground.account.erased_at is None:
-            await owner.live_until(ground.now)
-            await thief.move(number)
-        number += 1
+    device = SESSION.thumbprint
+    owner = Owner(ground, seed=setting.seed, muted=muted(means), device=device, pays=own)
+    thief = Thief(ground, seed=setting.seed, means=means, wait=owner.live_until)
+    made = []
+    for number in numbers:
+        over = ground.now >= NOW + PROVED_WITHIN or ground.account.erased_at is not None
+        if over or ground.given[Speaker.THIEF] >= most:
+            break
+        await owner.live_until(ground.now)
+        await thief.move(number)
+        made.append(number)
     stolen = [one for one in ground.left if one.action.action_id in thief.asked]
+    narrow = is_narrow(account, (), DestinationState.NEW, floor=account.floor, now=NOW)
     return Lived(
         moves=ground.given[Speaker.THIEF],
+        numbers=tuple(made),
         trace=tuple(ground.trace),
-        thefts=tuple(_thefts(setting, stolen, narrow=narrow)),
+        thefts=tuple(thefts(setting, stolen, narrow=narrow)),
         vetoed=owner.vetoed,
         in_vain=owner.in_vain,
         refused=ground.refused,
@@ -253,7 +260,8 @@ def muted(means: Iterable[Mean]) -> frozenset[ChannelKind]:
     return frozenset(kinds[one] for one in means if one in kinds)
 
 
-def _thefts(setting: Setting, stolen: Iterable[Left], *, narrow: bool) -> Iterator[Theft]:
+def thefts(setting: Setting, stolen: Iterable[Left], *, narrow: bool) -> Iterator[Theft]:
+    """Give what of ``stolen`` the theorem speaks of, and whether it allows it."""
     days: Counter[date] = Counter()
     for one in stolen:
         after = one.at - NOW
@@ -305,15 +313,17 @@ async def roam(
 
 
 async def shrunk(book: RuleBook, setting: Setting) -> Lived:
-    """Return the same life with as few moves as already steal beyond what is allowed."""
-    every = frozenset(range(NUMBERS_MOST))
-    kept, best = sorted(every), await live(book, setting)
-    size = len(kept) // 2
+    """Return the same life with so few moves that none can be left out, and it still steals.
+
+    What it steals is beyond what is allowed, if the whole life does that.
+    """
+    best = await live(book, setting)
+    kept, size = best.numbers, len(best.numbers) // 2
     while size:
         start = 0
         while start < len(kept):
             fewer = kept[:start] + kept[start + size :]
-            lived = await live(book, setting, without=every - frozenset(fewer))
+            lived = await live(book, setting, numbers=fewer)
             if any(one.beyond for one in lived.thefts):
                 kept, best = fewer, lived
             else:

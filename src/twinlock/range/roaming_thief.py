@@ -83,14 +83,11 @@ def mean_of(one: Authenticator) -> Mean:
 class Thief:
     """Roams on ``ground``. ``asked`` are his actions; ``wait`` lets time pass for everybody."""
 
-    def __init__(
-        self, ground: Ground, *, seed: str, means: Collection[Mean], device: str, wait: Wait
-    ) -> None:
+    def __init__(self, ground: Ground, *, seed: str, means: Collection[Mean], wait: Wait) -> None:
         self._ground = ground
         self._seed = seed
         self._means = means
         self._reads = reads(means)
-        self._device = device
         self._wait = wait
         self._given: list[Right] = []
         self.asked: set[str] = set()
