@@ -1,7 +1,7 @@
 """What is claimed of a policy, and that it is what the solver finds."""
 
 import pytest
-from support.proved import ASSUMED, FEW, LOCKED, rules, sheet_by
+from support.proved import ASSUMED, FEW, STATES, rules, sheet_by
 
 from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.canonical import encode
@@ -13,6 +13,7 @@ from twinlock.domain.prover.model import Deriver
 from twinlock.domain.prover.theorem import verdicts
 
 POLICY = bytes(32)
+LOCKED = tuple(one for one in STATES if one.lock.days)
 
 
 @pytest.fixture(scope="module")

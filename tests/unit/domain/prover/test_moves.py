@@ -142,9 +142,7 @@ def of_rules(account: Account) -> Iterator[Other]:
         )
     )
     for days, two, both in ((1, False, False), (30, False, False), (7, True, False)):
-        yield Other(
-            payload=LockTighten(account=OWNER, days=days, two_keys=two, both_keys=both)
-        )
+        yield Other(payload=LockTighten(account=OWNER, days=days, two_keys=two, both_keys=both))
     yield Other(payload=LockLoosen(account=OWNER, days=0, two_keys=False))
     yield Other(payload=FreezeSet(account=OWNER))
     yield Other(payload=FreezeLift(account=OWNER))
@@ -256,9 +254,7 @@ class Wanderer(Deriver):
             actions=tuple[OpenAction, ...](),
             sessions=place.account.sessions,
             api_keys=place.account.api_keys,
-            authenticators=tuple(
-                replace(one, by=(), behind=()) for one in account.authenticators
-            ),
+            authenticators=tuple(replace(one, by=(), behind=()) for one in account.authenticators),
             channels=tuple(replace(one, by=(), behind=()) for one in account.channels),
         )
 
