@@ -14,6 +14,7 @@ from support.leaving import OTHERS
 from support.policies import DEFAULT, LAX, STRICT, policies
 from support.worlds import (
     APP,
+    DESKTOP,
     DESKTOP_KEY,
     EMAIL,
     PASSWORD,
@@ -262,7 +263,7 @@ def test_with_both_it_leaves_after_the_wait(
 ) -> None:
     lock = Lock(days=length, both_keys=True)
     gate = Gate.of(
-        replace(an_account(PASSWORD, *pair), lock=lock),
+        replace(an_account(PASSWORD, *pair, channels=(EMAIL, SMS, DESKTOP)), lock=lock),
         a_destination(OLD_ADDRESS, used_at=NOON),
         policy=policy,
     )

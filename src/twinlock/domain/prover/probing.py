@@ -34,6 +34,7 @@ from twinlock.domain.concluding import facts_of
 from twinlock.domain.decisions import Rules
 from twinlock.domain.ids import ChallengeId, action_id
 from twinlock.domain.listed import Destination
+from twinlock.domain.policy.enrolled import keys_of_a_lock
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.proving import (
     AT_ONCE,
@@ -229,5 +230,7 @@ def state_of(probe: Probe) -> State:
 
 
 def facts(probe: Probe, *, rules: Rules, now: datetime) -> Facts:
-    """Return the facts of deciding ``probe`` now."""
-    return facts_of(state_of(probe), probe.action, rules=rules, now=now)
+    """Return the facts of deciding ``probe`` now, and those that a lock of both keys would read."""
+    found = facts_of(state_of(probe), probe.action, rules=rules, now=now)
+    statutes, payload = rules.policy.statutes, probe.action.payload
+    return replace(found, **keys_of_a_lock(probe.account, payload, statutes, now=now))

@@ -21,7 +21,6 @@ from twinlock.domain.actions import (
     AuthenticatorRemove,
     AuthenticatorRepudiate,
     AuthenticatorSuspend,
-    ContactChange,
     ContactRepudiate,
     FreezeLift,
     FreezeSet,
@@ -32,17 +31,14 @@ from twinlock.domain.actions import (
     PasswordChange,
     TrustedContactAdd,
     TrustedContactRemove,
-    class_of,
     type_of,
 )
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import RecoveryCodes, Totp, credential_of
 from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.canonical import encode
-from twinlock.domain.catalogue import CLASS_OF, ActionType
 from twinlock.domain.channels import ChannelKind
 from twinlock.domain.effects import effects
-from twinlock.domain.exits import EXITS
 from twinlock.domain.locks import OPEN
 from twinlock.domain.prover import enrolment, model, moves
 from twinlock.domain.prover.enrolment import (
