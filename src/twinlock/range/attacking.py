@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from itertools import permutations
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -79,6 +79,9 @@ _NAMED = {
 }
 
 
+Source: TypeAlias = Authenticator | Channel | ApiKey
+
+
 class NotAsFoundError(TwinlockError):
     """The gate does otherwise than the prover says."""
 
@@ -106,6 +109,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     cents: int
     minutes: int
+    budgets: tuple[int, ...] = (0,)
 
     @property
     def past_the_gate(self) -> bool:
@@ -144,6 +148,7 @@ def script_of(system: System, goal: str, attack: Attack, *, exits: Sequence[str]
         action=some[number % len(some)],
         cents=int(cents),
         minutes=attack.minutes,
+        budgets=(*system.sums, 0),
     )
 
 
@@ -155,8 +160,9 @@ def account_at_first(state: Enrolment, planted: Destination | None) -> Account:
     )
     owners = enrolment.SESSION
     known = Device(thumbprint=owners.thumbprint, since=enrolment.OLD, seen_at=NOW)
+    account = enrolment.account_of(state)
     return replace(
-        enrolment.account_of(state),
+        enrolment.with_contact(account) if state.contact else account,
         authenticators=(enrolment.PASSWORD, *bound),
         devices=(known,),
         api_keys=state.keys,
@@ -168,11 +174,10 @@ def account_at_first(state: Enrolment, planted: Destination | None) -> Account:
 class Thief:
     """Whoever takes the deeds of a script, on the account of its state. ``minute`` is his clock."""
 
-    def __init__(self, script: Script, *, rules: Rules, sums: Sequence[int] = ()) -> None:
+    def __init__(self, script: Script, *, rules: Rules) -> None:
         self.script = script
         self.minute = 0
         self._rules = rules
-        self._budgets = (*sums, 0)
         self._leaving = leaving_by(script.action, script.cents, policy=rules.policy)
         planted = script.state.planted
         self._there = replace(self._leaving.listed, imported=True) if planted else None
@@ -188,7 +193,7 @@ class Thief:
             NotAsFoundError: a deed is not done, or not in effect at its minute; or the theft is
                 allowed a minute sooner.
         """
-        *before, last = _in_order(self.script.deeds)
+        *before, last = in_order(self.script.deeds)
         while before and before[0].begins < last.ends:
             self._take(before.pop(0))
         asked = ""
@@ -199,14 +204,16 @@ class Thief:
             self._check_sooner(last, asked)
         for deed in before:
             self._take(deed)
-        self._until(last.ends)
+        return self._spend_at(last.ends, last, asked)
+
+    def _spend_at(self, minute: int, last: Deed, asked: str) -> Decision:
+        self._until(minute)
         return self._spend(asked or self._leave(last))
 
     def _check_sooner(self, last: Deed, asked: str) -> None:
         other = copy(self)
-        other._until(last.ends - 1)
         try:
-            early = other._spend(asked or other._leave(last))
+            early = other._spend_at(last.ends - 1, last, asked)  # noqa: SLF001 - a copy of this
         except NotAsFoundError:
             return  # What it takes is not there yet.
         if early.answer is Answer.ALLOW:
@@ -286,6 +293,8 @@ class Thief:
                 yield moves.change_of(old), moves.OWN_CHANNEL.channel_id
             case ActionType.API_KEY_CREATE:
                 yield moves.MAKE_KEY, moves.OWN_API_KEY.api_key_id
+            case ActionType.TRUSTED_CONTACT_REMOVE:
+                yield moves.REMOVE_CONTACT, ""
             case ActionType.DESTINATION_ADD:
                 to = self._leaving.listed
                 add = replace(
@@ -294,8 +303,10 @@ class Thief:
                     address=to.address,
                     memo=to.memo,
                 )
-                for budget in self._budgets:
+                for budget in self.script.budgets:
                     yield replace(add, budget_cents=budget), to.destination_id
+            case _:
+                raise NotAsFoundError(f"{self.script}: {rule.action} is no change")
 
     def _leave(self, last: Deed) -> ActionId:
         """Ask for the exit, and show what it takes; its answer is that of the spend."""
@@ -359,21 +370,26 @@ class Thief:
 
         A wait that was told to one proof is not taken back by the next.
         """
-        every = [copy(self) for _ in permutations(range(len(self._sources(deed))))]
-        said = [
-            one._show_in(order, deed, action, answered)
-            for one, order in zip(every, permutations(range(len(self._sources(deed)))))
-        ]
-        best = min(range(len(every)), key=lambda number: _waits(said[number], self.now))
-        vars(self).update(vars(every[best]))
-        return said[best]
+        sources, best = self._sources(deed), None
+        for order in permutations(sources):
+            other = copy(self)
+            said = other._show_in(order, deed, action, answered)  # noqa: SLF001 - a copy of this
+            ends = _waits(said, self.now)
+            if best is None or ends < best[0]:
+                best = ends, said, other
+            if ends <= NOW + deed.ends * MINUTE:
+                break
+        _, said, other = present(best, "there is one order at least")
+        vars(self).update(vars(other))
+        return said
 
     def _show_in(
-        self, order: Sequence[int], deed: Deed, action: ActionId, answered: Decision
+        self, sources: Sequence[Source], deed: Deed, action: ActionId, answered: Decision
     ) -> Decision:
-        for number in order:
-            source = self._sources(deed)[number]
+        for source in sources:
             factor = present(factor_shown(source), "a source is shown as something")
+            if source is enrolment.CONTACT:
+                factor = Factor.TRUSTED_CONTACT
             if factor not in AT_ONCE:
                 asked = self._run(question(self._account.action(action), source, factor))
                 if asked.fault is not None:
@@ -388,8 +404,8 @@ class Thief:
                 self._fail(deed, f"{factor.value} is refused: {answered.fault.value}")
         return answered
 
-    def _sources(self, deed: Deed) -> list[Authenticator | Channel | ApiKey]:
-        account, sources = self._account, []
+    def _sources(self, deed: Deed) -> list[Source]:
+        account, sources = self._account, list[Source]()
         for mean, named in _NAMED.items():
             if mean not in deed.rule.body:
                 continue
@@ -398,7 +414,7 @@ class Thief:
             if found is None:
                 self._fail(deed, f"there is no {mean.value}")
             sources.append(found)
-        return sources
+        return [*sources, *((enrolment.CONTACT,) if Mean.CONTACT in deed.rule.body else ())]
 
     def _confirm(self, action: ActionId) -> Decision:
         """Return the code that the new channel got: it is his own."""
@@ -434,7 +450,7 @@ def _waits(said: Decision, now: datetime) -> datetime:
     return silence_until(said.requirement) or datetime.max.replace(tzinfo=UTC)
 
 
-def _in_order(deeds: Sequence[Deed]) -> list[Deed]:
+def in_order(deeds: Sequence[Deed]) -> list[Deed]:
     """Return ``deeds`` by when they begin; what takes a channel away after all that may read it."""
     left, found = sorted(deeds, key=lambda deed: deed.begins), []
     while left:

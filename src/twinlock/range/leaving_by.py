@@ -11,12 +11,44 @@ from twinlock.domain.catalogue import ActionType
 from twinlock.domain.drafts import Where
 from twinlock.domain.errors import present
 from twinlock.domain.exit_drafts import exit_of
-from twinlock.domain.exits import BANK, AnyExit
+from twinlock.domain.exits import (
+    BANK,
+    AnyExit,
+    CardPay,
+    ConvertExecute,
+    DerivativeOpen,
+    GiftSend,
+    LoanCollateral,
+    MarginOpen,
+    P2pRelease,
+    StakingStart,
+    TradeUnusual,
+    TransferInternal,
+    TransferSubaccount,
+)
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.listed import Destination
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.prover.enrolment import OLD, OWNER
+from twinlock.range.weather import CENTS
 
+_DOLLAR = 100
+_BOOKS = {
+    str(form.__struct_config__.tag): form.books
+    for form in (
+        TransferInternal,
+        TransferSubaccount,
+        P2pRelease,
+        GiftSend,
+        CardPay,
+        TradeUnusual,
+        LoanCollateral,
+        DerivativeOpen,
+        MarginOpen,
+        StakingStart,
+        ConvertExecute,
+    )
+}
 ADDRESS = "0x" + "6" * 40
 ACCOUNT_AT_A_BANK = "DE02120300000000202051"  # An example of the European standard's.
 _SOMEBODY: Mapping[str, str] = MappingProxyType({"counterparty": "mule"})
@@ -61,9 +93,21 @@ def draft_by(action: str, cents: int, *, policy: Policy) -> dict[str, Any]:
     return {"asset": _on(policy, "ethereum"), "amount": amount, **_OWN_FIELDS[action]}
 
 
+def place_by(draft: Mapping[str, Any], action: str) -> dict[str, str]:
+    """Return where a draft of ``action`` leads, as it is listed."""
+    if action == ActionType.WITHDRAWAL_CRYPTO:
+        return {"network": draft["network"], "address": draft["address"]}
+    if action == ActionType.WITHDRAWAL_FIAT:
+        return {"network": BANK, "address": draft["address"]}
+    books, field = _BOOKS[action]
+    return {"network": books, "address": draft[field]}
+
+
 def _on(policy: Policy, network: str) -> str:
-    found = next((one.symbol for one in policy.assets if one.network == network), None)
-    return present(found, "a policy has assets on this network")
+    """Return what is worth a dollar on ``network``, here and at the range's venues."""
+    there = (one.symbol for one in policy.assets if one.network == network)
+    found = next((one for one in there if CENTS[one] == _DOLLAR), None)
+    return present(found, "a policy has something on this network that is worth a dollar")
 
 
 def leaving_by(action: str, cents: int, *, policy: Policy) -> Leaving:
