@@ -93,8 +93,6 @@ UNCOUNTED = (
     "tests/integration/test_witnessed_installation.py",
     "tests/property/",
     "tests/tidy/",
-    "tests/unit/range/test_attacking_default.py",
-    "tests/unit/range/test_attacking_strict.py",
     "tests/unit/range/test_checks.py",
     "tests/unit/range/test_key_use.py",
     "tests/unit/range/test_leaving.py",

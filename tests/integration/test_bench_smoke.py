@@ -114,3 +114,12 @@ def test_a_replay_is_measured_beside_reading_alone() -> None:
     assert report["replays"]["the same policy"]["changed"] == 0
     assert report["replays"]["strict"]["changed"] > report["replays"]["longer waits"]["changed"] > 0
     assert all(ratio > 0 for ratio in report["ratios"].values())
+
+
+def test_the_prover_is_measured_beside_trying_and_clingo() -> None:
+    run = measured("prover", "--quick")
+
+    assert run.returncode == 0, run.stderr
+    assert all(f"| 16 | 60 | 3 | {name} |" in run.stdout for name in ("prover", "trying", "clingo"))
+    assert "| hardened | 51 | clingo |" in run.stdout
+    assert "| 192 | 16 | 361 |" in run.stdout

@@ -17,15 +17,21 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from support.auditing import audited
+from support.due import due_customer, eraser, erasing
 from support.officers import ADA, BEN, CLEO, FOUNDING
 from support.policies import policy_of, with_rules
 from support.policy_lives import STRICTER, Lives, stricter_text
 from support.postgres import TestDatabase
 from support.put_back import keep, put_back
 from support.service import Customer, Service, SteerableClock, serving
+from support.stores import SteerableClock as StoresClock
+from support.stores import opened, touching
 from support.until import asked_until, until
 
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.policies import shipped
+from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.bootstrap.policy_life import found
@@ -41,11 +47,16 @@ from twinlock.domain.bounds import POLICY_WAIT
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.officers.platform import Platform, PlatformLeaf, appointed
-from twinlock.domain.officers.standing import PolicyNotActivatedError, PolicyNotLoadedError
+from twinlock.domain.officers.standing import (
+    PolicyChangedError,
+    PolicyNotActivatedError,
+    PolicyNotLoadedError,
+)
 from twinlock.domain.officers.statements import AcceptGrowth, Suspend
 from twinlock.domain.officers.versions import PolicyNotReadyError
 from twinlock.domain.policy.annotations import PolicyRefusedError
 from twinlock.domain.policy.version import Policy
+from twinlock.ports.officers import Chain
 from twinlock.proofs.officers import sign
 
 DEFAULT = rule_book().policy
@@ -239,10 +250,14 @@ async def test_a_version_that_nobody_activated_decides_nothing(two: Two) -> None
 @pytest.mark.parametrize("edit", ["body = '{}'", "body = body || ' '", "digest = 'x'"])
 async def test_an_edited_text_decides_nothing_and_nor_does_another(two: Two, edit: str) -> None:
     activation = await two.lives.approved(STRICTER)
-    await two.lives.does(CLEO, activation)
     await two.database.execute(
         f"UPDATE policy SET {edit} WHERE digest = '{STRICTER.name.digest}'"  # noqa: S608 - of ours
     )
+    with pytest.raises(TwinlockError):
+        await two.lives.does(CLEO, activation)
+    async with two.lives.use() as use:
+        statement = use.statement(activation, officer=CLEO.key)
+        await use._say(sign(statement, CLEO.private.sign))  # noqa: SLF001 - whoever runs the process
 
     for customer in (two.alice, two.bob):
         with pytest.raises(ProblemError) as refused:
@@ -447,6 +462,50 @@ async def test_a_text_of_another_release_is_not_decided_by() -> None:
     assert ruling.book.policy.name == DEFAULT.name
 
 
+# --- A store ---
+
+
+async def activate_another(store: SqlStore, keyring: Keyring, clock: StoresClock) -> Chain:
+    """Have officers begin with another version than stores of tests decide by."""
+    acts = SqlPlatformActs(store.database, sealer=Sealer(keyring), clock=clock, log_origin="log")
+    keys = (ADA.key, BEN.key, CLEO.key)
+    return await acts.append(lambda _, at: appointed(keys, policy=FOUNDING, at=at))
+
+
+async def test_what_was_begun_before_an_activation_is_refused_behind_it(
+    store: SqlStore, database: TestDatabase, keyring: Keyring, clock: StoresClock
+) -> None:
+    """The batch has read that nothing is in force, and waits for the head behind the officers."""
+    alice = await opened(store, clock)
+    async with database.owner() as owner:
+        held = owner.transaction()
+        await held.start()
+        await owner.fetch("SELECT 1 FROM head FOR UPDATE")
+        activates = asyncio.create_task(activate_another(store, keyring, clock))
+        await database.somebody_waits_for_a_lock()
+        touches = asyncio.create_task(store.run(touching(alice)))
+        await database.somebody_waits_for_a_lock(sessions=2)
+        await held.rollback()
+
+    await activates
+    with pytest.raises(PolicyChangedError) as refused:
+        await touches
+    assert refused.value.in_force == FOUNDING
+    assert (await store.account(alice.account_id)).chain.entries == 1
+
+
+async def test_nobody_is_erased_by_a_version_that_is_not_in_force(
+    store: SqlStore, database: TestDatabase, keyring: Keyring, clock: StoresClock
+) -> None:
+    customer, action = await due_customer(store, clock)
+    await activate_another(store, keyring, clock)
+
+    with pytest.raises(PolicyChangedError):
+        await eraser(database.owner_dsn, keyring, clock).erase(erasing(customer, action))
+    kept = await store.account(customer.account_id)
+    assert kept.account_id == customer.account_id
+
+
 # --- The audit ---
 
 
@@ -454,7 +513,6 @@ async def test_the_audit_sees_that_another_version_decided(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process of the platform that heeds no officer: the log says by what it decided."""
-    monkeypatch.setattr("twinlock.bootstrap.ruling.LOOK_SECONDS", 3_600.0)
     await two.lives.does(CLEO, await two.lives.approved(STRICTER))
     monkeypatch.setattr("twinlock.adapters.sql.batch.check_in_force", lambda *_: None)
     policies = two.one.api.use.actions._policies  # noqa: SLF001 - such a process

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from support.commands import Ended
 
+from twinlock.adapters.policies import shipped
+
 LONGEST_SECONDS = 240  # It is ten on a machine that does nothing else.
 pytestmark = pytest.mark.timeout(2 * LONGEST_SECONDS)
 
 
 def run(*words: str) -> Ended:
     ended = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "twinlock", "prove", *words],
+        [sys.executable, "-m", "twinlock", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -36,7 +38,7 @@ def certificate(place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def proved(certificate: Path) -> Ended:
-    return run("--json", "--out", str(certificate))
+    return run("prove", "--json", "--out", str(certificate))
 
 
 def test_default_takes_two_thefts_in_every_state(proved: Ended) -> None:
@@ -54,7 +56,7 @@ def test_a_certificate_is_small_and_is_accepted_for_its_own_policy(
 ) -> None:
     assert certificate.stat().st_size < 10_000, proved.err
 
-    checked = run("--check", str(certificate), "--json")
+    checked = run("prove", "--check", str(certificate), "--json")
 
     assert (checked.code, json.loads(checked.out)["proved"]) == (0, True)
 
@@ -75,11 +77,11 @@ def test_a_certificate_that_is_edited_or_cut_or_foreign_is_refused(
     for name, data in bad.items():
         path = place / f"{name}.json"
         path.write_bytes(data)
-        checked = run("--check", str(path))
+        checked = run("prove", "--check", str(path))
         assert (checked.code, checked.out) == (2, ""), name
         assert "[certificate_refused]" in checked.err, name
 
-    other = run("--profile", "strict", "--check", str(certificate))
+    other = run("prove", "--profile", "strict", "--check", str(certificate))
     assert other.code == 2
     assert "another policy [certificate_refused]" in other.err
 
@@ -88,7 +90,25 @@ def test_what_is_no_policy_is_told_as_that(place: Path) -> None:
     path = place / "broken.cedar"
     path.write_text("permit (principal, action, resource)")
 
-    ended = run("--profile", str(path))
+    ended = run("prove", "--profile", str(path))
 
     assert (ended.code, ended.out) == (2, "")
     assert "Traceback" not in ended.err
+
+
+def test_a_change_of_policy_is_told_with_the_attacks_that_it_opens(place: Path) -> None:
+    text = shipped("default")
+    start = text.index('@id("narrow.destination.add.waits")')
+    end = text.index('@id("narrow.exits.new_destination_waits")')
+    weaker = place / "weaker.cedar"
+    weaker.write_text(text[:start] + text[end:])
+
+    ended = run("policy", "diff", "default", str(weaker), "--json")
+
+    assert ended.code == 1, ended.err
+    attacks = json.loads(ended.out)["attacks"]
+    assert attacks["vanished"] == []
+    assert any(
+        one.startswith("phone_malware: 1 day, by every exit, US$1,000 a day")
+        for one in attacks["new"]
+    )

@@ -17,13 +17,16 @@ from twinlock.domain.prover.claims import Whole, question
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.covering import certify
 from twinlock.domain.prover.enrolment import NOW, Enrolment
+from twinlock.domain.prover.matrix import Study, matrix_of
 from twinlock.domain.prover.model import Derived, Deriver
+from twinlock.domain.prover.outcomes import outcomes
 from twinlock.domain.prover.proof import Proof, proof_of
 from twinlock.domain.prover.system import System, solved, system_of
 
 T = TypeVar("T")
 R = TypeVar("R")
 DIGEST_BYTES = 32
+SHEET = 64  # States of one guard that are solved together: of more the time grows faster.
 _PRICE_CENTS = 100  # Of everything: how much leaves is for the prover to say.
 Sheet = tuple[System, dict[str, tuple[Attack, ...]]]
 
@@ -42,11 +45,21 @@ def rules_of(book: RuleBook) -> Rules:
 
 
 class Prover:
-    """Proves rule books, in ``jobs`` processes; one is this one."""
+    """Proves rule books, in ``jobs`` processes; one is this one.
 
-    def __init__(self, *, jobs: int = 1, assumed: Assumptions | None = None) -> None:
+    ``bases``: the states that it looks at, with each lock and variant of them; all that there are.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: int = 1,
+        assumed: Assumptions | None = None,
+        bases: Iterable[Enrolment] | None = None,
+    ) -> None:
         self._jobs = jobs
         self._assumed = assumed or Assumptions()
+        self._bases = tuple(enrolment.bases() if bases is None else bases)
 
     def prove(self, book: RuleBook, *, k: int) -> tuple[Proof, Certificate | None]:
         """Return what is proved of ``book``, and its certificate where it holds."""
@@ -55,6 +68,16 @@ class Prover:
         proof = proof_of(sheets, policy=book.policy, k=k, assumed=self._assumed)
         certificate = certify(asked, policy=_digest(book)) if proof.proved else None
         return proof, certificate
+
+    def study(self, book: RuleBook, *, k: int) -> Study:
+        """Return all that is looked at of ``book``."""
+        sheets = self.sheets(book)
+        return Study(
+            proof=proof_of(sheets, policy=book.policy, k=k, assumed=self._assumed),
+            assumed=self._assumed,
+            held=outcomes(sheets),
+            matrix=matrix_of(sheets),
+        )
 
     def check(self, book: RuleBook, data: bytes, *, k: int) -> Certificate:
         """Return the certificate that ``data`` is, where it proves the claims made of ``book``.
@@ -67,19 +90,18 @@ class Prover:
         return accepted(data, asked, policy=_digest(book))
 
     def sheets(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[Sheet, ...]:
-        """Return the rules and minimal attacks of all states, one sheet for each kind of guard."""
+        """Return the rules and minimal attacks of all states, sheet by sheet."""
         systems = self.systems(book, sums=sums)
         return tuple(zip(systems, self._map(solved, systems), strict=True))
 
     def systems(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[System, ...]:
-        """Return the rules of all states, one system for each kind of guard."""
+        """Return the rules of all states, sheet by sheet."""
         global _work  # noqa: PLW0603 - what a forked process inherits, since rules do not travel
         deriver = Deriver(rules_of(book), assumed=self._assumed, sums=sums)
-        every = tuple(enrolment.bases())
-        parts = [every[start :: self._jobs] for start in range(self._jobs)]
+        every = self._bases
+        parts = [every[start : start + SHEET] for start in range(0, len(every), SHEET)]
         _work = deriver
         derived = dict(pair for part in self._map(_derive, parts) for pair in part)
-        sheets = zip(*(enrolment.guarded(base) for base in every), strict=True)
         return tuple(
             system_of(
                 [(one, derived[one]) for one in states],
@@ -87,7 +109,8 @@ class Prover:
                 sums=deriver.sums,
                 assumed=self._assumed,
             )
-            for states in sheets
+            for part in parts
+            for states in zip(*map(enrolment.guarded, part), strict=True)
         )
 
     def _map(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:

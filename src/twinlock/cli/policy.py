@@ -61,7 +61,10 @@ def check(
     for what, names in (("added", differs.added), ("changed", differs.changed)):
         if names:
             say(f"{what}, beside default: {', '.join(names)}")
-    say(f"set TWINLOCK_PROFILE={profile_setting(file)} and start the service again to decide by it")
+    say(
+        f"to decide by it have it activated: twinlock policy propose {file}; before there are "
+        f"officers set TWINLOCK_PROFILE={profile_setting(file)} and start the service again"
+    )
     counted = f"{len(policy.statutes.permits)} permits and {len(rules)} rules"
     summary = f"{counted}; digest {policy.name.digest}"
     result(

@@ -13,8 +13,10 @@ import typer
 from twinlock.bootstrap.proving import Prover
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.cli.console import result, say
+from twinlock.cli.proof_page import write_page
 from twinlock.domain.bounds import CERTIFICATE_BYTES_MOST
 from twinlock.domain.canonical import encode
+from twinlock.domain.prover.capabilities import Assumptions
 from twinlock.domain.prover.proof import NamedAttack, Proof
 from twinlock.domain.prover.theorem import NEVER
 from twinlock.domain.prover.words import length
@@ -25,7 +27,7 @@ K_MOST = 9  # More than anybody asks for; each further one takes longer.
 SHOWN_MOST = 8  # Of the sets in words; --json and --html have all of them.
 
 
-def prove(
+def prove(  # noqa: PLR0913 - each is one option
     *,
     profile: Annotated[
         str, typer.Option(help=f"Whose rules: {', '.join(PROFILES)}, or a .cedar file.")
@@ -39,16 +41,25 @@ def prove(
     check: Annotated[
         Path | None, typer.Option(help="Check this certificate, and prove nothing anew.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to look at, with every profile beside it.")
+    ] = None,
+    typed_codes: Annotated[
+        bool, typer.Option("--typed-codes", help="Malware in the computer catches typed app codes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove that no set of fewer than K compromises ends in theft, in any state of an account."""
     book = rules_of(profile) if profile in PROFILES else rule_book(profile)
-    prover = Prover(jobs=os.cpu_count() or 1)
+    assumed = Assumptions(typed_codes=typed_codes)
+    prover = Prover(jobs=os.cpu_count() or 1, assumed=assumed)
     say(f"asking the rules of {book.policy.profile} what they ask for …")
     if check is not None:
         _check(prover, book, check, k=k, as_json=as_json)
         return
     proof, certificate = prover.prove(book, k=k)
+    if html is not None:
+        write_page(html, prover=prover, book=book, k=k)
     result(proof, as_json=as_json, text=in_words(proof))
     if certificate is None:
         raise typer.Exit(NOT_PROVED)

@@ -18,6 +18,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from twinlock.cli.attacking import attack
 from twinlock.cli.console import result, say
 from twinlock.range.player import play_story
 from twinlock.range.profiles import DEFAULT, PROFILES, rules_of
@@ -40,6 +41,7 @@ Files = Annotated[
 Profile = Annotated[str, typer.Option(help=f"Whose rules decide: {', '.join(PROFILES)}.")]
 World = Annotated[bool, typer.Option("--world", help="In memory, without sockets and database.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.command("attack")(attack)
 
 
 @app.command("run")

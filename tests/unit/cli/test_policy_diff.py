@@ -9,7 +9,6 @@ from support.policies import STRICT, with_rules
 from typer.testing import CliRunner
 
 from twinlock.adapters.policies import shipped
-from twinlock.bootstrap import backtest
 from twinlock.cli.main import app
 from twinlock.domain.errors import TwinlockError
 
@@ -43,8 +42,8 @@ def test_two_names_of_one_policy_do_not_differ() -> None:
 def test_a_longer_wait_is_told_with_an_example(tmp_path: Path) -> None:
     first = a_file(tmp_path / "first.cedar", WAIT.format(172_800))
     second = a_file(tmp_path / "second.cedar", WAIT.format(259_200))
-    run = CliRunner().invoke(app, ["policy", "diff", first, second])
-    code, found = told("diff", first, second)
+    run = CliRunner().invoke(app, ["policy", "diff", "--no-attacks", first, second])
+    code, found = told("diff", "--no-attacks", first, second)
 
     assert run.exit_code == code == 1
     assert run.stdout.startswith(
@@ -62,7 +61,7 @@ def test_a_longer_wait_is_told_with_an_example(tmp_path: Path) -> None:
 
 
 def test_many_exits_are_one_and_what_was_not_tried_is_said() -> None:
-    run = CliRunner().invoke(app, ["policy", "diff", "default", "strict"])
+    run = CliRunner().invoke(app, ["policy", "diff", "--no-attacks", "default", "strict"])
 
     assert run.exit_code == 1
     assert " cells were tried, the same each time" in run.stdout
@@ -75,7 +74,7 @@ def test_a_rule_about_every_exit_is_told_so(tmp_path: Path) -> None:
     when = "when {{ context.day_cents + context.value_cents > {} }};"
     first = a_file(tmp_path / "first.cedar", rule + when.format(500))
     second = a_file(tmp_path / "second.cedar", rule + when.format(600))
-    run = CliRunner().invoke(app, ["policy", "diff", first, second])
+    run = CliRunner().invoke(app, ["policy", "diff", "--no-attacks", first, second])
 
     assert "\nevery exit: all " in run.stdout
     assert "; sums may differ inside one" in run.stdout
@@ -86,22 +85,10 @@ def test_a_rule_that_changes_nothing_is_told_in_words_alone(tmp_path: Path) -> N
     second = a_file(
         tmp_path / "second.cedar", WAIT.format(172_800).replace("house.wait", "house.other")
     )
-    run = CliRunner().invoke(app, ["policy", "diff", first, second])
+    run = CliRunner().invoke(app, ["policy", "diff", "--no-attacks", first, second])
 
     assert run.exit_code == 1
     assert "no answer differs" in run.stdout
-
-
-def test_attacks_are_told_apart_once_somebody_finds_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The prover's part: two policies to what only the second opens, and only the first did."""
-    monkeypatch.setattr(backtest, "attacks_between", lambda one, other: (("sim_swap",), ()))
-    first, second = a_file(tmp_path / "first.cedar"), a_file(tmp_path / "second.cedar")
-    run = CliRunner().invoke(app, ["policy", "diff", first, second])
-
-    assert "new minimal attacks: 1\n  sim_swap\nvanished minimal attacks: 0\n" in run.stdout
-    assert told("diff", first, second)[1]["attacks"] == {"new": ["sim_swap"], "vanished": []}
 
 
 def refused(*words: str) -> TwinlockError:

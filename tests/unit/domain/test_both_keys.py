@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
+from support.companies import BOBS, BOBS_OTHER, CAROLS, a_company, agrees, asks
 from support.gates import Gate, Source
 from support.leaving import OTHERS
 from support.policies import DEFAULT, STRICT, changed
@@ -28,7 +29,7 @@ from support.worlds import (
 )
 
 from twinlock.domain.actions import AnyPayload, LockLoosen, LockTighten, payload_bytes
-from twinlock.domain.assurance import Placement
+from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.decisions import Decision
@@ -36,8 +37,11 @@ from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.locks import OPEN, Eased, Lock, tighter
 from twinlock.domain.own_drafts import own
 from twinlock.domain.policy.version import Policy
+from twinlock.domain.quorums import Quorum
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Prove, leaves, reasons
+from twinlock.services.looking import Standing
+from twinlock.web.preview import preview
 
 PROFILES = pytest.mark.parametrize("policy", [DEFAULT, STRICT], ids=["default", "strict"])
 WEEK = 7 * DAY
@@ -163,6 +167,20 @@ def test_whoever_has_shown_one_is_asked_for_the_other_and_for_nothing_again() ->
     asked = gate.prove(named, SYNCED)
 
     assert Reason.PROOF_NEEDED not in reasons(asked.requirement)
+    state = gate.book[-1][1].state
+    tried = preview(
+        Standing(state=state, action=gate.action(named), rules=gate.rules, now=gate.now)
+    )
+    assert (tried.offers, tried.then_asks) == ((Factor.PASSKEY,), False)
+
+
+def test_a_statute_that_takes_a_proof_asks_for_nobody_elses() -> None:
+    gate = a_gate()
+    named = gate.propose(send(600)).action_id  # Above it a statute of the profile asks for one.
+
+    asked = gate.prove(named, SYNCED)
+    assert awaits_second(gate, asked)
+    assert not {Reason.PROOF_NEEDED, Reason.MEMBERS_NEEDED} & set(reasons(asked.requirement))
 
 
 def test_two_keys_of_one_root_are_one() -> None:
@@ -415,6 +433,56 @@ def test_of_two_locks_that_stand_again_the_stricter_does() -> None:
 
     assert tighter(BOTH, two) == tighter(two, BOTH) == Lock(days=9, both_keys=True)
     assert tighter(BOTH, OPEN) == BOTH
+
+
+# --- Companies: each member's own keys ---
+
+
+def of_two(quorum: Quorum, of: Lock = BOTH) -> Gate:
+    gate = a_company(quorum=quorum)
+    gate.account = replace(gate.account, lock=of)
+    return gate
+
+
+def test_a_member_shows_two_of_their_own_and_the_others_agree_beside_it() -> None:
+    gate = of_two(Quorum(two_cents=0))
+    named = asks(gate, send(), BOBS)
+    agreed = agrees(gate, named, CAROLS)
+    assert awaits_second(gate, agreed)
+    assert Reason.MEMBERS_NEEDED not in reasons(agreed.requirement)
+    gate.wait(HOUR)
+    waits = gate.prove(named, BOBS_OTHER)
+    assert (waits.answer, Reason.LOCKED in reasons(waits.requirement)) == (Answer.HOLD, True)
+    gate.wait(WEEK - SECOND)
+    assert gate.spend(named).answer is Answer.HOLD
+    gate.wait(SECOND)
+
+    assert gate.spend(named).answer is Answer.ALLOW
+
+
+def test_both_keys_of_one_member_are_not_two_members() -> None:
+    gate = of_two(Quorum(two_cents=0))
+    named = asks(gate, send(), BOBS)
+    told = gate.prove(named, BOBS_OTHER)
+
+    assert Reason.MEMBERS_NEEDED in reasons(told.requirement)
+    assert gate.action(named).until is None
+
+
+def test_a_member_with_one_key_shows_that_and_waits() -> None:
+    gate = of_two(Quorum())
+    named = asks(gate, send(), CAROLS)
+
+    assert gate.action(named).until == gate.now + WEEK
+
+
+def test_one_member_alone_does_not_lock_the_others_by_both_keys() -> None:
+    gate = of_two(Quorum(two_cents=0), of=OPEN)
+    named = asks(gate, lock(1), BOBS)
+    assert gate.account.lock == OPEN
+    agrees(gate, named, SYNCED)
+
+    assert gate.account.lock == Lock(days=1, both_keys=True)
 
 
 # --- What is signed and stored ---

@@ -4,7 +4,7 @@ They are of no account: made up, at an instant of their own.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import msgspec
@@ -21,10 +21,14 @@ Told: TypeAlias = bool | int | str | tuple[str, ...]
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """What one policy answers, the laws included. ``wait_seconds`` is how long from now, 0: not."""
+    """What one policy answers, the laws included. ``wait_seconds`` is how long from now, 0: not.
+
+    ``lapse_seconds`` is after how long a refusal is over, 0: it is none, or never is.
+    """
 
     answer: Answer
     wait_seconds: int
+    lapse_seconds: int = 0
     proofs: Proofs
     reasons: tuple[Reason, ...]
 
@@ -54,10 +58,17 @@ def example(seen: Seen) -> Example:
 
 
 def _answered(weight: Weight) -> Answered:
-    wait = 0 if weight.until is None else int((weight.until - NOW).total_seconds())
     return Answered(
-        answer=weight.answer, wait_seconds=wait, proofs=weight.proofs, reasons=weight.reasons
+        answer=weight.answer,
+        wait_seconds=_from_now(weight.until),
+        lapse_seconds=_from_now(weight.lapses),
+        proofs=weight.proofs,
+        reasons=weight.reasons,
     )
+
+
+def _from_now(until: datetime | None) -> int:
+    return 0 if until is None else int((until - NOW).total_seconds())
 
 
 # --- In words ---
@@ -86,7 +97,10 @@ def _fact_in_words(name: str, value: Told) -> str:
 def answer_in_words(told: Answered) -> str:
     """Return an answer on one line: what is said, for how long, what is asked for, and why."""
     parts: list[str] = [told.answer.value]
-    if told.answer is not Answer.DENY:
+    if told.answer is Answer.DENY:
+        if told.lapse_seconds:
+            parts.append(f"for {in_hours(timedelta(seconds=told.lapse_seconds))}")
+    else:
         parts += _proofs_in_words(told.proofs)
         if told.wait_seconds:  # Whoever is challenged may wait, or show another root.
             spared = "or " if told.answer is Answer.CHALLENGE else ""

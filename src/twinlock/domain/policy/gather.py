@@ -16,6 +16,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     DestinationAdd,
+    LockTighten,
     MemberAdd,
     NotBuilt,
     PasswordReset,
@@ -139,7 +140,7 @@ def _on_ones_own(
         shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
         roots_enrolled=roots_enrolled(account, payload, now=now),
-        **keys_of_a_lock(account, payload, policy.statutes, now=now),
+        **_keys_of_a_lock(account, payload, policy=policy, now=now),
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
@@ -167,6 +168,15 @@ def _on_ones_own(
         weak_freeze_at=_weak_stop(account, payload, shown, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _keys_of_a_lock(
+    account: Account, payload: AnyPayload, *, policy: Policy, now: datetime
+) -> dict[str, Any]:
+    """Return what a lock of both keys reads, where there is one or one would be set."""
+    if account.lock.both_keys or isinstance(payload, LockTighten):
+        return keys_of_a_lock(account, payload, policy.statutes, now=now)
+    return {}
 
 
 def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:

@@ -33,6 +33,8 @@ from twinlock.domain.requirements import NOTHING, Never, Requirement, all_of
 
 CELLS_MOST = 100_000  # Looked at one by one, in a second or two …
 PICKED = 20_000  # … and of more than that so many.
+_Said: TypeAlias = Mapping[str, Compared]
+OF_ONE_RULE = 1_000  # Before those, of each rule that differs: whatever else is read is mild.
 FILLINGS_MOST = 256  # Of the facts that only other rules read, where one of those hides a cell.
 
 
@@ -82,13 +84,13 @@ class Search:
     ) -> None:
         self._action, self._laws, self._most = action, laws, most
         self._first, self._second = first, second
+        self._bodies = bodies
         self._apart = apart = Apart(first.rules, second.rules)
         differing = (*apart.first, *apart.second)
         self._said = compared(body for rule in differing for body in bodies[rule])
         self._said_by_others = compared(body for rule in apart.common for body in bodies[rule])
-        by_laws = _read_by_laws(action)
-        names = self._said.keys() | by_laws.keys()
-        self._cells = Cells({name: self._values(name, by_laws) for name in sorted(names)})
+        self._by_laws = _read_by_laws(action)
+        self._cells = self._cells_of(self._said, others=self._said_by_others)
         self.size = self._cells.size
         self.tried = 0
         self.complete = self.size <= most
@@ -98,23 +100,39 @@ class Search:
             for name in self._said.keys() & said.keys()
         )
 
-    def _values(self, name: str, by_laws: "Mapping[str, _Looked]") -> tuple[Value, ...]:
+    def _values(self, name: str, *, mine: _Said, others: _Said) -> tuple[Value, ...]:
         """Return the values of one fact: both sides of whatever any rule compares it with."""
-        numbers, words = by_laws.get(name, (_NONE, ()))
-        mine, others = self._said.get(name), self._said_by_others.get(name, Compared())
-        if mine is None and words and not others.words:
+        numbers, words = self._by_laws.get(name, (_NONE, ()))
+        by_others = others.get(name, Compared())
+        if name not in mine and words and not by_others.words:
             return words
-        said = (mine or Compared()).also(others).also(Compared(numbers=set(numbers)))
-        if name == "value_cents" and "value_unknown" in self._said:
+        said = mine.get(name, Compared()).also(by_others).also(Compared(numbers=set(numbers)))
+        if name == "value_cents" and "value_unknown" in mine:
             said.numbers.add(MAX_VALUE_CENTS)
         return values_of(name, box_of(self._action)[name], said)
 
+    def _cells_of(self, mine: _Said, *, others: _Said) -> Cells:
+        """Return the cells of the facts that some rules read, and of those the laws let go by."""
+        names = sorted(mine.keys() | self._by_laws.keys())
+        return Cells({name: self._values(name, mine=mine, others=others) for name in names})
+
     def __iter__(self) -> Iterator[Seen]:
+        for cell in () if self.size <= self._most else self._rule_by_rule():
+            self.tried += 1
+            facts = imagine(self._action, cell)
+            if facts is not None and self._differ(context_of(facts, self._apart.reads)):
+                yield from self._seen(cell)
         for cell in self._cells.pick(self._most, of_more=min(PICKED, self._most)):
             self.tried += 1
-            if not self._differ(cell):
-                continue
-            yield from self._seen(cell)
+            if self._differ(cell):
+                yield from self._seen(cell)
+
+    def _rule_by_rule(self) -> Iterator[Context]:
+        """Give cells of one differing rule after the other, whatever others read being mild."""
+        most = min(OF_ONE_RULE, self._most)
+        for rule in (*self._apart.first, *self._apart.second):
+            cells = self._cells_of(compared(self._bodies[rule]), others={})
+            yield from cells.pick(most, of_more=most)
 
     def _differ(self, cell: Context) -> bool:
         if self._first.permitted is not self._second.permitted:

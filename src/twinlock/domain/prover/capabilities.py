@@ -99,12 +99,14 @@ class Capability(StrEnum):
 class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is taken for granted of people. ``reacts``: who reads a notice stops it within so long.
 
-    ``mailbox_by_phone``: the mailbox can be taken over by whoever receives the SMS. ``key_ages``:
-    for how long a signer has known a key before it believes it (``key_age_least``).
+    ``mailbox_by_phone``: the mailbox can be taken over by whoever receives the SMS.
+    ``typed_codes``: malware in the computer catches the app's codes that are typed there.
+    ``key_ages``: for how long a signer has known a key before it believes it (``key_age_least``).
     """
 
     reacts: timedelta = OWNER_REACTS
     mailbox_by_phone: bool = True
+    typed_codes: bool = False
     key_ages: timedelta = SIGNER_KEY_AGES
 
 
@@ -309,8 +311,10 @@ TOGETHER: tuple[tuple[frozenset[Capability], frozenset[Mean], str], ...] = (
 def means_of(capability: Capability, *, assumed: Assumptions) -> frozenset[Mean]:
     """Return what ``capability`` gives at once."""
     means = TABLE[capability].means
+    if assumed.typed_codes and capability is Capability.PC_MALWARE:
+        means |= {Mean.TOTP}
     if assumed.mailbox_by_phone and Mean.READ_SMS in means:
-        return means | _MAILBOX
+        means |= _MAILBOX
     return means
 
 

@@ -50,6 +50,7 @@ __all__ = [
     "Rule",
     "Step",
     "attacks",
+    "by_state",
     "closed",
     "closed_by_state",
     "gathered",
@@ -60,6 +61,7 @@ __all__ = [
 ]
 
 NO_RULE = -1
+MERGED = -2
 NO_NODE = -1
 
 
@@ -84,7 +86,8 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Node, capabilities, at, frozen, states; then the rule and the labels that it stems from: two that
-# were joined, one of a rule, none of a capability.
+# were joined, one of a rule, none of a capability. MERGED: it is the one label or the other, which
+# differ in their states.
 _Label = tuple[int, int, int, int, int, int, "_Label | None", "_Label | None"]
 
 # What a node fires: the head's node, delay, freeze, gated; the rule's index and its states.
@@ -99,13 +102,14 @@ def attacks(
     most: int | None = None,
     *,
     states: Sequence[int] | None = None,
+    paths: bool = True,
 ) -> dict[int, tuple[Attack, ...]]:
     """Return for each goal every minimal attack, fewest capabilities first, then soonest.
 
     ``states`` says for each rule the mask of the states that it stands in; without it there is one
     state. ``most`` leaves out sets of more capabilities, and only those. In one state, no attack
-    needs all capabilities of another and is no sooner; the same set and minute may stand twice for
-    different states, by different paths.
+    needs all capabilities of another and is no sooner; in different states the same set and minute
+    may come by different paths, and then stand more than once. Without ``paths`` they are empty.
     """
     invariant(len(set(capabilities)) == len(capabilities), "a capability counts once")
     masks = [1] * len(rules) if states is None else states
@@ -120,7 +124,7 @@ def attacks(
         if atom in wanted:
             solver.offer(solver.of(atom), 1 << bit, every)
     solver.run()
-    return {goal: solver.found(goal) if goal in wanted else () for goal in goals}
+    return {goal: solver.found(goal, paths=paths) if goal in wanted else () for goal in goals}
 
 
 def minimal_sets(found: Iterable[Attack]) -> tuple[int, ...]:
@@ -136,6 +140,18 @@ def minimal_sets(found: Iterable[Attack]) -> tuple[int, ...]:
 def in_state(found: Iterable[Attack], state: int) -> tuple[Attack, ...]:
     """Return the attacks in one state, by its number."""
     return tuple(attack for attack in found if attack.states >> state & 1)
+
+
+def by_state(found: Iterable[Attack], states: int) -> list[list[Attack]]:
+    """Return the attacks in each of so many states, by number: in one go through all of them."""
+    every: list[list[Attack]] = [[] for _ in range(states)]
+    for attack in found:
+        left = attack.states
+        while left:
+            first = left & -left
+            every[first.bit_length() - 1].append(attack)
+            left ^= first
+    return every
 
 
 def grown(old: Iterable[Attack], new: Iterable[Attack]) -> tuple[Attack, ...]:
@@ -212,7 +228,7 @@ class _Solver:
     def __init__(self, every: int, most: int) -> None:
         self.every, self.most = every, most
         self.order: list[tuple[int, int, int]] = []
-        self.turns: dict[tuple[int, int, int], list[_Label]] = {}
+        self.turns: dict[tuple[int, int, int], dict[tuple[int, int], _Label]] = {}
         self.fronts: list[_Front] = []
         # Of each node: the nodes that it is joined with, and to what; and the rules that it fires.
         self.joins: list[list[tuple[int, int]]] = []
@@ -287,22 +303,36 @@ class _Solver:
             self.push(size, (node, capabilities, 0, 0, states, NO_RULE, None, None))
 
     def push(self, size: int, label: _Label) -> None:
-        """Put a label where its turn comes."""
-        key = (size, label[2], label[3])
-        turn = self.turns.get(key)
+        """Put a label where its turn comes, and into what waits there for the same."""
+        node, capabilities, at, frozen, states, _, _, _ = label
+        turn = self.turns.get((size, at, frozen))
         if turn is None:
-            self.turns[key] = [label]
-            heappush(self.order, key)
-        else:
-            turn.append(label)
+            turn = self.turns[size, at, frozen] = {}
+            heappush(self.order, (size, at, frozen))
+        waits = turn.get((node, capabilities))
+        if waits is not None:
+            both = waits[4] | states
+            if both == waits[4]:
+                return
+            label = (node, capabilities, at, frozen, both, MERGED, waits, label)
+        turn[node, capabilities] = label
 
     def run(self) -> None:
-        """Settle labels until none is left."""
-        order, turns = self.order, self.turns
+        """Settle labels until none is left.
+
+        Of one state the newest goes first: goals are reached soonest, and cut off most. Of many
+        states all that waits goes before what it makes, which is then merged.
+        """
+        order, turns, alone = self.order, self.turns, self.every.bit_count() == 1
         while order:
             turn = turns[order[0]]  # What is settled in it may add to it.
+            while turn and alone:
+                self.settle(turn.popitem()[1])
             while turn:
-                self.settle(turn.pop())
+                turns[order[0]] = {}
+                for label in turn.values():
+                    self.settle(label)
+                turn = turns[order[0]]
             del turns[heappop(order)]
 
     def settle(self, label: _Label) -> None:
@@ -362,7 +392,7 @@ class _Solver:
             if left:
                 self.push(size, (to, both, then, until, left, NO_RULE, label, other))
 
-    def found(self, goal: int) -> tuple[Attack, ...]:
+    def found(self, goal: int, *, paths: bool) -> tuple[Attack, ...]:
         """Return the attacks on a goal: its labels, whatever is still frozen."""
         front = _Front()
         found = []
@@ -371,23 +401,34 @@ class _Solver:
             left = _undominated(front, capabilities, at, 0, states)
             if left:
                 front.add((node, capabilities, at, 0, left, NO_RULE, None, None))
-                path = _path(label)
-                found.append(Attack(capabilities=capabilities, minutes=at, states=left, path=path))
+            while left:
+                path, same = _path(label, left) if paths else ((), left)
+                found.append(Attack(capabilities=capabilities, minutes=at, states=same, path=path))
+                left &= ~same
         return tuple(found)
 
 
-def _path(goal: _Label) -> tuple[Step, ...]:
-    """Return the rules that a label stems from: parents first, then by minute."""
+def _path(goal: _Label, states: int) -> tuple[tuple[Step, ...], int]:
+    """Return the rules that a label stems from in the first of ``states``, and all that share them.
+
+    Each rule comes after those that it needs, and by minute.
+    """
+    first = states & -states
     found: list[Step] = []
     seen: set[int] = set()
     stack: list[tuple[_Label, bool]] = [(goal, False)]
     while stack:
         label, after = stack.pop()
+        _, _, minute, _, where, rule, one, other = label
         if after:
-            found.append(Step(label[5], label[2]))
+            found.append(Step(rule, minute))
+        elif rule == MERGED and one and other:
+            states &= other[4] if other[4] & first else ~other[4]
+            stack.append((other if other[4] & first else one, False))
         elif id(label) not in seen:
             seen.add(id(label))
-            if label[5] != NO_RULE:
+            states &= where
+            if rule != NO_RULE:
                 stack.append((label, True))
-            stack += [(parent, False) for parent in label[6:] if parent]
-    return tuple(sorted(found, key=itemgetter(1)))
+            stack += [(parent, False) for parent in (one, other) if parent]
+    return tuple(sorted(found, key=itemgetter(1))), states

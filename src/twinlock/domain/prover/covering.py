@@ -36,6 +36,7 @@ class ClaimFalseError(TwinlockError):
 def claim_of(*, k: int, goals: Sequence[int], capabilities: Sequence[int], states: int) -> Claim:
     """Return the claim that in none of ``states``, a mask, fewer than ``k`` reach a goal."""
     invariant(k > 0 and states >= 0, "a claim is about fewer than one or more, in some states")
+    invariant(bool(goals), "a claim without a goal would always be true")
     return Claim(k=k, goals=tuple(goals), capabilities=tuple(capabilities), states=f"{states:x}")
 
 
@@ -43,11 +44,13 @@ def question_of(
     atoms: Sequence[str], rules: Sequence[Rule], states: Sequence[int], claims: Iterable[Claim]
 ) -> Question:
     """Return what is to be proved: rules without their times, each with the states it stands in."""
+    # Any library writes such names alike: a checker elsewhere finds the same digest.
+    invariant(all(name.isascii() and name.isprintable() for name in atoms), "an atom's name is odd")
     where: dict[tuple[int, tuple[int, ...]], int] = {}
     for rule, mask in zip(rules, states, strict=True):
         key = (rule.head, tuple(sorted(set(rule.body))))
         where[key] = where.get(key, 0) | mask
-    timeless = tuple((head, body, f"{mask:x}") for (head, body), mask in where.items())
+    timeless = tuple((head, body, _runs(mask)) for (head, body), mask in where.items())
     return Question(atoms=tuple(atoms), rules=timeless, claims=tuple(claims))
 
 
@@ -57,7 +60,7 @@ def certify(question: Question, *, policy: bytes) -> Certificate:
     Raises:
         ClaimFalseError: a claim is false.
     """
-    rules = [(_mask(body), 1 << head, int(states, 16)) for head, body, states in question.rules]
+    rules = [(_mask(body), 1 << head, _of_runs(runs)) for head, body, runs in question.rules]
     proofs = tuple(
         _Cover(rules, claim, number).sets() for number, claim in enumerate(question.claims)
     )
@@ -155,4 +158,24 @@ def _mask(atoms: Iterable[int]) -> int:
     mask = 0
     for atom in atoms:
         mask |= 1 << atom
+    return mask
+
+
+def _runs(mask: int) -> str:
+    """Return the bits of ``mask``, lowest first, each run as its first bit and its length."""
+    found, first = [], 0
+    while mask:
+        skipped = (mask & -mask).bit_length() - 1
+        count = (~(mask >> skipped) & (mask >> skipped) + 1).bit_length() - 1
+        first += skipped
+        found.append(f"{first}+{count}")
+        first += count
+        mask >>= skipped + count
+    return " ".join(found)
+
+
+def _of_runs(runs: str) -> int:
+    mask = 0
+    for first, _, count in (run.partition("+") for run in runs.split()):
+        mask |= (1 << int(count)) - 1 << int(first)
     return mask

@@ -31,6 +31,7 @@ from twinlock.domain.locks import OPEN
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.prover import enrolment, moves
+from twinlock.domain.prover.alike import said_of
 from twinlock.domain.prover.capabilities import Assumptions, Mean
 from twinlock.domain.prover.enrolment import NOW, Enrolment
 from twinlock.domain.prover.moves import Gain, Place
@@ -154,6 +155,7 @@ class Deriver:
         self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
         self._known: tuple[object, object] = (None, None)
         self._put: dict[str, tuple[Tried, ...]] = {}
+        self._holds: dict[tuple[str, frozenset[str]], int] = {}
         self._lock, self._contact = OPEN, False
         self.gathers = 0
         self._budget = self._budget_most()
@@ -163,6 +165,8 @@ class Deriver:
         self._key_ages = timedelta(0) if self._keys_serve_at_once() else NEWCOMER_PERIOD
         self._leaves.clear()
         self._put.clear()
+        self._holds.clear()
+        self._holds.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
         """Return the exits by the one that stands for each kind: those that are answered alike."""
@@ -180,7 +184,7 @@ class Deriver:
         }
         kinds: dict[object, list[str]] = {}
         for action, given in answers.items():
-            kinds.setdefault(given, []).append(action)
+            kinds.setdefault((given, said_of(self._rules, action)), []).append(action)
         return {some[0]: tuple(some) for some in kinds.values()}
 
     def _keys_serve_at_once(self) -> bool:
@@ -191,6 +195,7 @@ class Deriver:
             done = []
             for aged in (False, True):
                 self._put.clear()
+                self._holds.clear()
                 done.append(self._of_place(moves.with_key(place, aged=aged)))
             if done[0] != done[1]:
                 return False
@@ -218,6 +223,7 @@ class Deriver:
         if state.authenticators != self._known[0] or state.channels != self._known[1]:
             self._known = (state.authenticators, state.channels)
             self._put.clear()
+            self._holds.clear()
         self._lock, self._contact = state.lock, state.contact
         start = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
         found = [Derived(head=f"at:{START}", body=frozenset()), *self._first(start)]
@@ -297,7 +303,8 @@ class Deriver:
         """Return the rules by which a change takes effect in ``place``, ``more`` time later."""
         found = []
         probe = proposed(place.account, payload, secret=secret, now=NOW)
-        for tried in self._tried(f"{place.name} {payload}", probe, units(place), self.judge):
+        name = f"{place.name} {payload}"
+        for tried in self._tried(name, probe, units(place), self.judge):
             until = waits(self.judge(self._locked(tried.facts)))
             if until is None:
                 continue
@@ -308,14 +315,20 @@ class Deriver:
                     head=head,
                     body=tried.takes | told | {f"at:{place.name}"},
                     delay=minutes,
-                    freeze=0 if more else self._freeze(tried),
+                    freeze=0 if more else self._freeze(name, tried),
                     action=type_of(payload),
                 )
             )
         return found
 
-    def _freeze(self, tried: Tried) -> int:
-        """Return for how many minutes what takes effect holds exits."""
+    def _freeze(self, name: str, tried: Tried) -> int:
+        """Return for how many minutes what takes effect holds exits, under any guard."""
+        known = name, tried.takes
+        if known not in self._holds:
+            self._holds[known] = self._held_for(tried)
+        return self._holds[known]
+
+    def _held_for(self, tried: Tried) -> int:
         every = effects(
             state_of(tried.probe),
             tried.probe.action,
@@ -333,8 +346,9 @@ class Deriver:
         there = {f"at:{place.name}"} | ({gain.value} if gain else set())
         every = (*units(place), *(key_units() if place.name == START else ()))
         for tried in self._tried(f"{place.name} {gain}", probe, every, self._judge_exit):
-            for guarded, beside in self._guarded(tried.facts):
-                found += self._let_out(place, guarded, tried.takes | there | beside)
+            if any(self._leave(tried.facts)):  # What guards an account lets nothing more out.
+                for guarded, beside in self._guarded(tried.facts):
+                    found += self._let_out(place, guarded, tried.takes | there | beside)
         return found
 
     def _let_out(self, place: Place, found: Facts, takes: frozenset[str]) -> Iterator[Derived]:
@@ -424,9 +438,9 @@ class Deriver:
             roots, factors = asked_for(
                 all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
             )
-            known = {one.root for one in given}
+            known = {one.root for one in given} - {None}
             for other, further in whole:
-                new = {one.root for one in further} - known - {None}
+                new = known and {one.root for one in further} - known - {None}
                 word = bool(further) and further[0].factor is Factor.PASSWORD
                 beside = word and factors and other is not unit and _takes_a_word(given)
                 both = unit.takes | other.takes
@@ -502,11 +516,15 @@ def sums_of(rules: Rules) -> tuple[int, ...]:
 def undominated(found: Iterable[Derived]) -> tuple[Derived, ...]:
     """Return ``found`` without rules that another one makes needless."""
     by_head: dict[str, list[Derived]] = {}
-    for one in sorted(dict.fromkeys(found), key=lambda one: (len(one.body), one.delay, one.freeze)):
+    for one in sorted(dict.fromkeys(found), key=_weight):
         kept = by_head.setdefault(one.head, [])
         if not any(_at_least(better, one) for better in kept):
             kept.append(one)
     return tuple(chain.from_iterable(by_head.values()))
+
+
+def _weight(one: Derived) -> tuple[int, int, int, bool]:
+    return len(one.body), one.delay, one.freeze, one.gated
 
 
 def _at_least(better: Derived, one: Derived) -> bool:

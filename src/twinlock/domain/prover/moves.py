@@ -136,9 +136,10 @@ BIND = AuthenticatorBind(
     account=OWNER, authenticator=Factor.PASSKEY.value, credential="digest", name=""
 )
 BIND_SECRET = encode(OWN_KEY).decode("ascii")
+# Of another public key than the one that lies there already: nothing is bound twice.
 MAKE_KEY = ApiKeyCreate(
     account=OWNER,
-    public_key=OWN_API_KEY.public_key,
+    public_key="B" * 43,
     scopes=OWN_API_KEY.scopes,
     ip_list=OWN_API_KEY.ip_list,
     destinations=OWN_API_KEY.destinations,

@@ -57,6 +57,16 @@ def test_facts_are_told_on_one_line(facts: dict[str, Told], told: str) -> None:
             ),
             "deny (narrow_limit)",
         ),
+        (
+            Answered(
+                answer=Answer.DENY,
+                wait_seconds=0,
+                lapse_seconds=43_200,
+                proofs=Proofs(),
+                reasons=(Reason.NARROW_LIMIT,),
+            ),
+            "deny, for 12 hours (narrow_limit)",
+        ),
     ],
 )
 def test_an_answer_is_told_on_one_line(answered: Answered, told: str) -> None:

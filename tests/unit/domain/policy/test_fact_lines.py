@@ -1,8 +1,26 @@
-"""Lines of a file of facts that are none."""
+"""Lines of a file of facts: read back as they were, or told by their number."""
 
 import pytest
+from support.policies import DEFAULT
 
-from twinlock.domain.policy.fact_lines import LINE_BYTES_MOST, FactLineError, read_line
+from twinlock.domain.policy.backtesting import Snapshot
+from twinlock.domain.policy.fact_lines import (
+    LINE_BYTES_MOST,
+    FactLineError,
+    PolicyLine,
+    read_line,
+    write_entry,
+    write_policy,
+)
+
+
+def test_what_is_written_is_read_back() -> None:
+    one = Snapshot(7, b'{"at":1}', b'{"now":2}')
+    policy = read_line(write_policy(DEFAULT.name.digest, DEFAULT.text), number=1)
+
+    assert read_line(write_entry(one), number=2) == one
+    assert isinstance(policy, PolicyLine)
+    assert (policy.policy, bytes(policy.text)) == (DEFAULT.name.digest, DEFAULT.text)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_of_more_cells_than_are_looked_at_some_are_picked() -> None:
     search = a_search(policy(), policy(a_rule("a", "context.value_cents > 500")), most=100)
     found = list(search)
 
-    assert (search.tried, search.complete) == (100, False)
+    assert (search.tried, search.complete) == (2 * 100, False)  # Of the one rule first.
     assert search.size > 100
     assert (Change.REFUSED,) in {one.changes for one in found}
 
@@ -182,3 +182,19 @@ def test_exits_of_which_all_say_the_same_are_one_group() -> None:
         ("card.pay", "gift.send"),
         ("freeze.set",),
     )
+
+
+def test_each_of_many_rules_is_looked_at_by_itself_before_all_together() -> None:
+    """Prevents: a rule that bites in one cell of millions, and that no pick ever meets."""
+    many = [
+        a_rule(f"r{number}", f"context.{name} && context.day_cents == {number * 1_001}")
+        for number, name in enumerate(
+            ("narrow", "signalled", "enrolling", "destinations_required", "value_unknown"), start=1
+        )
+    ]
+    rare = a_rule("rare", "context.roots_enrolled == 17 && context.since_last_exit_seconds == 99")
+    search = a_search(policy(), policy(*many, rare), most=2_000)
+    found = {one.facts.roots_enrolled for one in search}
+
+    assert search.size > 2_000
+    assert 17 in found

@@ -88,7 +88,33 @@ def test_a_certificate_is_checked_within_ten_milliseconds() -> None:
 def test_rules_that_differ_in_their_times_only_are_one() -> None:
     rules = [Rule(head=1, body=(0,), delay=1), Rule(head=1, body=(0, 0), gated=True)]
 
-    assert question_of(["a", "b"], rules, [1, 2], []).rules == ((1, (0,), "3"),)
+    assert question_of(["a", "b"], rules, [1, 2], []).rules == ((1, (0,), "0+2"),)
+
+
+@pytest.mark.parametrize(
+    ("mask", "runs"),
+    [
+        (0, ""),
+        (0b1, "0+1"),
+        (0b1110, "1+3"),
+        (0b1101, "0+1 2+2"),
+        (2**3_000 - 1, "0+3000"),
+        (1 << 3_000 | 0b10, "1+1 3000+1"),
+    ],
+)
+def test_a_rule_names_its_states_by_runs(mask: int, runs: str) -> None:
+    """And is followed in these states, and no others."""
+    rules = [Rule(head=1, body=(0,))]
+    claims = [claim_of(k=2, goals=[1], capabilities=[0], states=state) for state in (mask, 0b10000)]
+    stands, elsewhere = (question_of(["a", "b"], rules, [mask], [claim]) for claim in claims)
+
+    assert stands.rules == ((1, (0,), runs),)
+    if mask:
+        with pytest.raises(ClaimFalseError):
+            certify(stands, policy=POLICY)
+    if not mask & 0b10000:
+        data = encode(certify(elsewhere, policy=POLICY))
+        assert accepted(data, elsewhere, policy=POLICY).proofs == ((("1", "1", "10"),),)
 
 
 def test_a_claim_that_is_false_has_no_certificate() -> None:
@@ -135,6 +161,25 @@ def test_of_states_that_are_safe_alone_and_not_together_each_has_a_set() -> None
 def test_a_claim_of_fewer_than_none_is_none(k: int) -> None:
     with pytest.raises(InvariantError):
         claim_of(k=k, goals=[1], capabilities=[0], states=1)
+
+
+def test_a_claim_without_a_goal_is_none() -> None:
+    with pytest.raises(InvariantError):
+        claim_of(k=2, goals=[], capabilities=[0], states=1)
+
+
+@pytest.mark.parametrize("name", ["ключ", "a\nb", "\x7f"])
+def test_an_atom_has_a_name_that_every_library_writes_alike(name: str) -> None:
+    with pytest.raises(InvariantError):
+        question_of([name], [], [], [])
+
+
+def test_names_with_quotes_have_one_digest_here_and_in_the_checker() -> None:
+    claim = claim_of(k=1, goals=[0], capabilities=[], states=1)
+    question = question_of(['"theft" \\ <b>/&\''], [], [], [claim])
+    certificate = certify(question, policy=POLICY)
+
+    assert accepted(encode(certificate), question, policy=POLICY) == certificate
 
 
 def test_a_certificate_of_another_policy_is_refused() -> None:

@@ -129,7 +129,7 @@ def of_a_further_state(question: Plain, certificate: Plain) -> None:
 
 def of_a_further_rule(question: Plain, certificate: Plain) -> None:
     goal, cookie = question["claims"][0]["goals"][0], question["atoms"].index("session_cookie")
-    question["rules"].append([goal, [cookie], "1"])
+    question["rules"].append([goal, [cookie], "0+1"])
 
 
 OTHERWISE: list[tuple[Callable[[Plain, Plain], None], str]] = [

@@ -8,6 +8,7 @@ from twinlock.domain.prover.closure import (
     Rule,
     Step,
     attacks,
+    by_state,
     grown,
     in_state,
     minimal_sets,
@@ -205,6 +206,33 @@ def test_states_share_what_they_have_in_common_and_nothing_else() -> None:
     assert told(in_state(ways, 2)) == [(0b11, 0)]
     assert [one.states for one in ways] == [0b011, 0b110]
     assert [one.states for one in found[OTHER]] == [0b100]
+
+
+def test_the_same_attack_by_other_rules_is_told_with_the_states_of_each_path() -> None:
+    rules = [
+        Rule(head=MID, body=(A,)),
+        Rule(head=MID, body=(A, A)),
+        Rule(head=MID, body=(A, A, A)),
+        Rule(head=ELSE, body=(MID,)),
+        Rule(head=GOAL, body=(ELSE,), delay=3),
+    ]
+    masks = [0b00011, 0b00110, 0b01000, 0b01111, 0b11111]
+    found = attacks(rules, [GOAL], [A], states=masks)[GOAL]
+
+    assert sorted((one.states, [step.rule for step in one.path]) for one in found) == [
+        (0b00001, [0, 3, 4]),
+        (0b00110, [1, 3, 4]),
+        (0b01000, [2, 3, 4]),
+    ]
+    assert set(told(found)) == {(1, 3)}
+    assert by_state(found, 5) == [[*in_state(found, state)] for state in range(5)]
+
+
+def test_without_paths_states_with_the_same_attack_are_told_together() -> None:
+    rules = [Rule(head=GOAL, body=(A,)), Rule(head=GOAL, body=(A, A))]
+    found = attacks(rules, [GOAL], [A], states=[0b01, 0b10], paths=False)[GOAL]
+
+    assert found == (Attack(capabilities=1, minutes=0, states=0b11, path=()),)
 
 
 def test_a_goal_that_only_the_rules_of_two_states_together_reach_is_reached_in_none() -> None:
