@@ -117,7 +117,7 @@ async def measure(rounds: int) -> None:
     hers: dict[str, list[float]] = defaultdict(list)
     others: dict[str, list[float]] = defaultdict(list)
     book = rule_book()
-    routes = page_routes(settings_from_environment({}), policy=book.policy)
+    routes = page_routes(settings_from_environment({}))
     async with open_service(book) as venue:
         app = create_app(lambda: lent(venue.api), pages=(routes,))
         async with listening(app) as url, httpx.AsyncClient(base_url=url) as pages:

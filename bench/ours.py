@@ -78,7 +78,7 @@ def worker() -> Litestar:
             yield api
 
     own = Router(path="/", route_handlers=[counted, echo], response_class=JsonResponse)
-    return create_app(opens, pages=(page_routes(settings, policy=book.policy), own))
+    return create_app(opens, pages=(page_routes(settings), own))
 
 
 def main() -> None:

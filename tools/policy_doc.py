@@ -79,7 +79,9 @@ def _introduction(policy: Policy) -> str:
 A policy adds to the [laws](laws.md); nothing in it can take one back. It is one file in
 [Cedar](https://docs.cedarpolicy.com), with comments for whoever has to answer for it:
 `src/twinlock/policies/default.cedar`, or `strict.cedar` beside it. `TWINLOCK_PROFILE` names one of
-the two, or the path of a file of your own. This page is about `default`;
+the two, or the path of a file of your own. Once officers are appointed, what they activated
+decides, whatever that variable says ([officers.md](officers.md#another-policy)). This page is about
+`default`;
 [profiles.md](profiles.md) compares.
 
 | | |
@@ -247,7 +249,8 @@ channels of both shows both, or resets nothing), and two ways round a wait for n
 `listing_is_sooner` (to list one takes less long) and `state_is_sooner` (what was removed, or never
 signed, waits less long). It notes, under `notes`, a rule about many
 actions that can match some of them only: `matches_some`. It also names the rules that differ from
-`default`.
+`default`, and says what each rule does beside the others and the laws
+([policy-changes.md](policy-changes.md)).
 """.strip()
 
 

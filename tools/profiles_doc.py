@@ -179,7 +179,8 @@ What must be shown, how long it waits, and who must agree, for each kind of acti
 the answer of the rules that run, laws and statutes together, to somebody who has shown nothing yet.
 Unless the row says otherwise, the account has a passkey and a notice channel off the phone.
 
-`default` and `strict` are what `twinlock serve` can decide by (`TWINLOCK_PROFILE`). The other two
+`default` and `strict` are what `twinlock serve` can decide by (`TWINLOCK_PROFILE`, or what officers
+activated). The other two
 are what exchanges had and have, for comparison: they have weaker laws as well, and only the range
 can play them ([range.md](range.md) says from which published rules each number comes).
 """,

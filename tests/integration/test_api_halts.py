@@ -21,7 +21,7 @@ async def say(world: World, service: Service, officer: Officer, act: Act | None)
     """Appoint officers where there are none; let one of them do ``act``, or agree to resume."""
     async with open_officers(world, clock=service.clock) as use:
         if not (await use.standing()).officers:
-            await use.appoint((ADA.key, BEN.key, CLEO.key))
+            await use.appoint((ADA.key, BEN.key, CLEO.key), policy=service.api.policy().name.digest)
         said = await use.resume() if act is None else act
         statement = use.statement(said, officer=officer.key)
         await use.act(sign(statement, officer.private.sign))

@@ -953,6 +953,7 @@ def test_every_fault_has_an_edit_that_is_found_by_its_name() -> None:
         Fault.LEFT_WHILE_SUSPENDED,
         Fault.SUSPENSION_UNSAID,
         Fault.PLATFORM_WRONG,
+        Fault.POLICY_NOT_IN_FORCE,  # test_policy_life_store.py
         Fault.LOG_KEY_UNKNOWN,
         Fault.PAYLOAD_WRONG,
         Fault.ACTION_WRONG,

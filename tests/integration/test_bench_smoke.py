@@ -102,3 +102,24 @@ def test_a_forced_owner_is_timed_beside_one_who_is_picked() -> None:
     assert run.returncode == 0, run.stderr
     assert len(run.stdout.splitlines()) == 3
     assert run.stdout.count("times the other's") == 3
+
+
+@pytest.mark.timeout(300)
+def test_a_replay_is_measured_beside_reading_alone() -> None:
+    run = measured("backtest", "--entries", "300", "--rounds", "1", "--json")
+
+    assert run.returncode == 0, run.stderr
+    report = msgspec.json.decode(run.stdout)
+    assert set(report["replays"]) == {"the same policy", "longer waits", "strict"}
+    assert report["replays"]["the same policy"]["changed"] == 0
+    assert report["replays"]["strict"]["changed"] > report["replays"]["longer waits"]["changed"] > 0
+    assert all(ratio > 0 for ratio in report["ratios"].values())
+
+
+def test_the_prover_is_measured_beside_trying_and_clingo() -> None:
+    run = measured("prover", "--quick")
+
+    assert run.returncode == 0, run.stderr
+    assert all(f"| 16 | 60 | 3 | {name} |" in run.stdout for name in ("prover", "trying", "clingo"))
+    assert "| hardened | 51 | clingo |" in run.stdout
+    assert "| 192 | 16 | 361 |" in run.stdout

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 
 import pytest
 from support.due import due_customer, erasing
+from support.officers import FOUNDING
 from support.postgres import TestDatabase
 from support.service import Customer, Service
 from support.softhsm import make_token
@@ -265,12 +266,12 @@ async def test_officers_and_the_log_s_own_keys_are_written_by_no_keys_that_were_
         named = tuple(b64url(FileSigning(ENTROPY.draw(32)).public) for _ in range(3))
         seconds.at += 60
         with pytest.raises(KeysStaleError):
-            await officers.appoint(named)
+            await officers.appoint(named, policy=FOUNDING)
         with pytest.raises(KeysStaleError):
             await log.tell("log+0a0b0c0d+AQ==")
         assert (await store.head()).size == 0
         await at_work.look()
-        assert (await officers.appoint(named)).officers == tuple(sorted(named))
+        assert (await officers.appoint(named, policy=FOUNDING)).officers == tuple(sorted(named))
 
 
 @pytest.mark.parametrize("opens", [open_officers, open_webhooks, open_dead_letters])

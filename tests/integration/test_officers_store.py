@@ -85,7 +85,7 @@ class House:
         self.officers = Officers(acts, clock=clock, entropy=ENTROPY, log_origin=origin)
 
     async def appoint(self) -> Standing:
-        return await self.officers.appoint((ADA.key, BEN.key, CLEO.key))
+        return await self.officers.appoint((ADA.key, BEN.key, CLEO.key), policy=POLICY.name.digest)
 
     async def does(self, officer: Officer, act: Act) -> Standing:
         statement = self.officers.statement(act, officer=officer.key)

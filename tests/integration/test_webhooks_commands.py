@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from support.commands import Ended, free_port, run, serve
 from support.hooks import authorized, hooks_on, until
 from support.installations import environment_of
-from support.officers import ADA, BEN, CLEO, LOG
+from support.officers import ADA, BEN, CLEO, FOUNDING, LOG
 from support.postgres import TestDatabase
 from support.receivers import Receiver, receiving, status
 from support.service import ADDRESS, Customer, Service, serving
@@ -306,7 +306,7 @@ async def test_what_waits_is_counted_where_the_first_of_it_is_nobodys(
     first = await hooks.add(receiver)
     acts = SqlPlatformActs(store.database, sealer=sealer, clock=clock, log_origin=LOG)
     officers = Officers(acts, clock=clock, entropy=ENTROPY, log_origin=LOG)
-    await officers.appoint((ADA.key, BEN.key, CLEO.key))
+    await officers.appoint((ADA.key, BEN.key, CLEO.key), policy=FOUNDING)
     second = await hooks.add(receiver)
     await SqlLogKeys(store.database, sealer=sealer, clock=clock).tell("log.example+1+key")
 

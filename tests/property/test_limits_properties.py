@@ -29,7 +29,10 @@ lowers_to = st.builds(
     destination_cents=sums,
     agreement_cents=sums,
 )
-locks = st.builds(Lock, days=st.integers(0, 31), two_keys=st.booleans())
+KINDS: tuple[dict[str, bool], ...] = ({}, {"two_keys": True}, {"both_keys": True})
+locks = st.builds(
+    lambda days, kind: Lock(days=days, **kind), st.integers(0, 31), st.sampled_from(KINDS)
+)
 
 
 @given(limits, lowers_to, facts(), st.integers(0, 4))

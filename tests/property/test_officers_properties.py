@@ -15,7 +15,11 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import TwinlockError
-from twinlock.domain.officers.platform import Platform, replayed, standing_bytes
+from twinlock.domain.officers.platform import (
+    Platform,
+    replayed,
+)
+from twinlock.domain.officers.standing import standing_bytes
 from twinlock.domain.officers.statements import Act, Change, Resume
 
 MILLISECOND = timedelta(milliseconds=1)

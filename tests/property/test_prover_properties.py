@@ -11,6 +11,7 @@ from twinlock.domain.prover.closure import (
     Attack,
     Rule,
     attacks,
+    by_state,
     closed,
     closed_by_state,
     grown,
@@ -44,15 +45,20 @@ def chosen(attack: Attack) -> list[int]:
 @given(some_rules)
 def test_a_path_derives_the_goal_from_its_capabilities_at_its_minute(rules: list[Rule]) -> None:
     for one in solved(rules):
-        holds: dict[int, list[tuple[int, int]]] = {atom: [(0, 0)] for atom in chosen(one)}
-        for at, minute in one.path:
-            rule = rules[at]
-            frozen = _frozen(rule, minute, [holds[atom] for atom in rule.body])
-            holds.setdefault(rule.head, []).append((minute, max(frozen, minute + rule.freeze)))
+        replay(rules, one)
 
-        assert [step.minute for step in one.path] == sorted(step.minute for step in one.path)
-        assert one.minutes in [minute for minute, _ in holds[GOAL]]
-        assert one.path[-1].minute == one.minutes
+
+def replay(rules: Sequence[Rule], one: Attack) -> None:
+    """Follow a path step by step: each minute is one that its rule allows by what holds before."""
+    holds: dict[int, list[tuple[int, int]]] = {atom: [(0, 0)] for atom in chosen(one)}
+    for at, minute in one.path:
+        rule = rules[at]
+        frozen = _frozen(rule, minute, [holds[atom] for atom in rule.body])
+        holds.setdefault(rule.head, []).append((minute, max(frozen, minute + rule.freeze)))
+
+    assert [step.minute for step in one.path] == sorted(step.minute for step in one.path)
+    assert one.minutes in [minute for minute, _ in holds[GOAL]]
+    assert one.path[-1].minute == one.minutes
 
 
 def _frozen(rule: Rule, minute: int, parts: list[list[tuple[int, int]]]) -> int:
@@ -141,6 +147,20 @@ def test_many_states_at_once_are_as_each_alone(states: list[list[Rule]]) -> None
         given_here = [0] if number else [0, 1]
         mine = {atom for atom, where in follow.items() if where >> number & 1}
         assert mine == closed(rules, given_here)
+
+
+@given(st.lists(some_rules, min_size=2, max_size=4))
+def test_a_path_stands_in_each_of_its_states(states: list[list[Rule]]) -> None:
+    every, masks = _together(states)
+    found = attacks(every, [GOAL], range(ALL), states=masks)[GOAL]
+    for one in found:
+        assert one.states
+        assert all(one.states & ~masks[at] == 0 for at, _ in one.path)
+        replay(every, one)
+    shown = by_state(found, len(states))
+    for number in range(len(states)):
+        assert tuple(shown[number]) == in_state(found, number)
+        assert len({(one.capabilities, one.minutes) for one in shown[number]}) == len(shown[number])
 
 
 def _together(states: list[list[Rule]]) -> tuple[list[Rule], list[int]]:

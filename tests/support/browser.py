@@ -20,7 +20,6 @@ from support.service import Customer, Service
 
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import page_routes
 from twinlock.domain.answers import Answered
 from twinlock.domain.ids import tail
@@ -68,7 +67,7 @@ def with_pages(service: Service) -> Litestar:
     async def opens() -> AsyncIterator[Api]:
         yield service.api
 
-    pages = page_routes(service.settings, policy=rule_book().policy)
+    pages = page_routes(service.settings)
     return create_app(opens, pages=(pages,))
 
 

@@ -87,6 +87,7 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "shown_factors": tuple(sorted(factors)),
         "shown_roots": tuple(sorted(roots)),
         "roots_enrolled": max(len(roots), draw(st.integers(0, 3))),
+        **_of_a_lock(draw, len(roots)),
         "shown_oldest_at": draw(earlier) if factors else None,
         "session": _session(draw, factors),
         "enrolling": draw(rarely),
@@ -105,6 +106,13 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
     made = Facts(**(found | about | fixed))
     signs = made.action == ActionType.WITHDRAWAL_CRYPTO and Factor.API_KEY in made.shown_factors
     return with_key(draw, made) if signs else made
+
+
+def _of_a_lock(draw: st.DrawFn, shown: int) -> dict[str, Any]:
+    """Draw how many roots a lock of both keys counts, and from when one is enough."""
+    bound = max(shown, draw(st.integers(0, 3)))
+    gone = shown < 2 <= bound and draw(st.booleans())
+    return {"roots_bound": bound, "one_root_from": draw(around) if gone else None}
 
 
 def with_key(draw: st.DrawFn, found: Facts) -> Facts:

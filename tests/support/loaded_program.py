@@ -12,9 +12,11 @@ import sys
 from importlib import import_module
 
 import coverage
+from support.growths import BY_RULES, growth_by_rules
 from typer.testing import CliRunner
 
 from twinlock import __main__ as program
+from twinlock.bootstrap import growth as prover
 from twinlock.bootstrap.collecting import spare_collections
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.main import COMMANDS, app, main
@@ -69,6 +71,8 @@ def _keep(request: int, out: int, err: int, code: int) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["directory"])
+    if BY_RULES in os.environ:
+        prover.growth = growth_by_rules
     sys.argv = [str(program.__file__), *asked["words"]]
     sys.modules["__main__"] = program  # What it starts in its turn begins from there.
 

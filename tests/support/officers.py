@@ -8,12 +8,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinlock.domain.audit.parts import NO_ACTS
 from twinlock.domain.audit.suspensions import OfficersWords
-from twinlock.domain.bounds import OFFICERS_WAIT
+from twinlock.domain.bounds import OFFICERS_WAIT, POLICY_WAIT
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.officers.platform import Platform, PlatformLeaf, after, appointed, said
-from twinlock.domain.officers.statements import AnyAct, Change, Halt, Resume, Signed, statement_of
+from twinlock.domain.officers.statements import (
+    AcceptGrowth,
+    Activate,
+    AnyAct,
+    Approve,
+    Change,
+    Halt,
+    Propose,
+    Resume,
+    Signed,
+    milliseconds,
+    statement_of,
+)
+from twinlock.domain.officers.versions import missing
+from twinlock.domain.requirements import Requirement
 from twinlock.ports.officers import Chain, PlacedAct, Speak
 from twinlock.proofs.officers import checked, sign
 
@@ -21,6 +35,7 @@ LOG = "tests.example/log"
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HALT = Halt(because="case-7")
+FOUNDING = b64url(bytes(range(32)))  # The digest of the policy that the first leaf names.
 
 
 class Officer:
@@ -58,7 +73,8 @@ class Board:
         self.platform = Platform()
         self.leaves: list[PlatformLeaf] = []
         if officers:
-            self.take(appointed(tuple(one.key for one in officers), at=self.now))
+            keys = tuple(one.key for one in officers)
+            self.take(appointed(keys, policy=FOUNDING, at=self.now))
 
     def take(self, leaf: PlatformLeaf) -> None:
         """Take a leaf into the chain."""
@@ -100,6 +116,45 @@ class Board:
         for officer in others:
             self.does(officer, change)
         return self.platform
+
+    # --- Policies ---
+
+    def propose(self, officer: Officer, digest: str, growth: str = "") -> int:
+        """Let an officer propose a version; return the number of that act."""
+        self.does(officer, self.proposal(digest, growth))
+        return self.platform.acts - 1
+
+    def proposal(self, digest: str, growth: str = "") -> Propose:
+        """Return the act that proposes a version after the one in force."""
+        return Propose(digest=digest, follows=self.platform.versions.policy, growth=growth)
+
+    def approval(self, number: int) -> Approve:
+        """Return the act that approves of a proposal as it stands."""
+        return Approve(digest=self.platform.versions.proposals[number].digest, proposal=number)
+
+    def acceptance(self, number: int) -> AcceptGrowth:
+        """Return the act that accepts a proposal's growth as it stands."""
+        one = self.platform.versions.proposals[number]
+        return AcceptGrowth(digest=one.digest, growth=one.growth, proposal=number)
+
+    def activation(self, number: int) -> Activate:
+        """Return the act that activates a proposal as it stands."""
+        one = self.platform.versions.proposals[number]
+        return Activate(digest=one.digest, growth=one.growth, proposal=number)
+
+    def missing(self, number: int) -> Requirement:
+        """Return what misses now for the activation of a proposal."""
+        platform, at = self.platform, milliseconds(self.now)
+        one = platform.versions.proposals[number]
+        return missing(platform.versions, one, people=platform.people, at=at)
+
+    def brings(self, digest: str, first: Officer, *others: Officer) -> Platform:
+        """Let officers bring a version into force, with its wait; the first one activates it."""
+        number = self.propose(first, digest)
+        for officer in others:
+            self.does(officer, self.approval(number))
+        self.now += POLICY_WAIT
+        return self.does(first, self.activation(number))
 
     @property
     def resuming(self) -> Resume:

@@ -77,6 +77,18 @@ def _parsed_schema() -> cedarpy.Schema:
     return cedarpy.Schema.from_str(schema_text())
 
 
+def written(statutes: bytes) -> str:
+    """Return a policy as somebody might have written it, of its canonical JSON.
+
+    Raises:
+        PolicyRefusedError: that is none.
+    """
+    try:
+        return str(cedarpy.policies_from_json_str(statutes.decode("utf-8")))
+    except ValueError as error:
+        refuse(PolicyFault.UNREADABLE, f"it is not Cedar's JSON: {first_line(error)}")
+
+
 def check_schema(text: str) -> None:
     """Check that ``text`` is the schema of this version. Raises PolicyRefusedError."""
     if canonical_schema(text) != own_schema():

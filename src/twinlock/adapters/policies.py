@@ -7,13 +7,15 @@ everything it compares.
 from importlib import resources
 from pathlib import Path
 
+import msgspec
+
 from twinlock.adapters import cedar
 from twinlock.adapters.cedar import CedarEngine
 from twinlock.adapters.setting_table import PROFILES
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, refuse
 from twinlock.domain.policy.boundaries import boundary_requests
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST
-from twinlock.domain.policy.version import ASSETS, Draft, Policy
+from twinlock.domain.policy.version import ASSETS, Draft, Policy, header_of
 
 CHECKED_AT_LOAD = 512  # Requests, some 60 ms; the tests ask far more.
 CHECKED_AT_MOST = 16_384  # Where a rule seldom matches, or never: 5 ms for each such action.
@@ -70,6 +72,27 @@ def named_text(profile: str) -> tuple[str, str]:
     if not path.stem.isprintable():  # It is the profile's name, in the log and in each bundle.
         refuse(PolicyFault.UNREADABLE, "the name of its file holds more than printable characters")
     return text_at(path), path.stem
+
+
+def compile_kept(text: bytes) -> tuple[Policy, CedarEngine]:
+    """Return the policy version that is kept as ``text``, checked as any, with its second engine.
+
+    Raises:
+        PolicyRefusedError: as ``load``; or another release made it: of other facts or assets.
+    """
+    header_of(text)
+    whole = msgspec.json.decode(text, type=_Kept)
+    policy, engine = compile_policy(cedar.written(bytes(whole.statutes)), profile=whole.profile)
+    if policy.text != text:
+        refuse(PolicyFault.SCHEMA_DIFFERS, "another release made it, of other facts or assets")
+    return policy, engine
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the text of a policy version, what is written by people."""
+
+    profile: str
+    statutes: msgspec.Raw
 
 
 def compile_policy(text: str, *, profile: str) -> tuple[Policy, CedarEngine]:

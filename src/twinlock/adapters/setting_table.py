@@ -105,9 +105,10 @@ TABLE = (
         "PROFILE",
         f"{' or '.join(PROFILES)}, or the absolute path of a .cedar file",
         "`default`",
-        "The policy whose statutes are added to the laws: for the service, and the same for the "
-        "commands beside it. `erase-due`, `legal-hold`, `export`, `keys trust`, `suspend` and "
-        "`release` are refused under another one (`policy_differs`).",
+        "The policy whose statutes are added to the laws, until officers are appointed; from then "
+        "on what they activated decides (officers.md). For the service, and the same for the "
+        "commands beside it: `erase-due`, `legal-hold`, `export` and `keys trust` are refused "
+        "under another one (`policy_differs`).",
     ),
     _row(
         "OUTBOX_DIR",

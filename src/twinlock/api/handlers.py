@@ -1,7 +1,6 @@
 """The routes. Each reads, asks one use case, and tells; nothing is decided here."""
 
 from datetime import datetime
-from math import nan
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -10,7 +9,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from twinlock.api.answer_keys import answer_keys
 from twinlock.api.authzen import configuration, evaluate, evaluate_all
@@ -35,7 +34,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import LEGAL_REFERENCE_MOST
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.commands import EndSession
-from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.errors import MalformedError
 from twinlock.domain.export import Exported
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.domain.log.text import from_decimal
@@ -431,6 +430,7 @@ async def ready(request: StrictRequest) -> Health:
     """Say that this process can decide. Raises what is wrong with its keys, clock or database."""
     api = api_of(request)
     api.check_health()
+    api.check_ruling()
     api.clock.now(database_at=None)
     head = await api.store.head()
     files = await api.notices_are_files()
@@ -440,13 +440,9 @@ async def ready(request: StrictRequest) -> Health:
 @get("/metrics", include_in_schema=False)
 async def metrics(request: StrictRequest) -> Response[bytes]:
     """Return the metrics of this process for Prometheus."""
-    api = api_of(request)
-    try:
-        api.metrics.halted.set(0 if await api.store.halted_at() is None else 1)
-    except TwinlockError:  # What is told of this process must not hang on the database.
-        api.metrics.halted.set(nan)
+    measured = await api_of(request).measured()
     headers = {"Content-Type": CONTENT_TYPE_LATEST}  # It names the character set already.
-    return Response(generate_latest(api.metrics.registry), headers=headers)
+    return Response(measured, headers=headers)
 
 
 OF_ACCOUNTS = (

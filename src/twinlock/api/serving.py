@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from twinlock.api.message_signatures import IncomingRequest
 from twinlock.api.request import Network, client_address, counted_address, header
 from twinlock.api.throttling import Rates, share
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import tagged_hash
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_id, tail
 from twinlock.domain.message_signatures import SignatureRefusedError
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
 from twinlock.ports import (
     Clock,
@@ -88,6 +91,7 @@ class Metrics:
     seconds: Histogram
     order_intents: Counter
     halted: Gauge
+    policy: Gauge
     by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
     by_answer: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
@@ -136,11 +140,21 @@ def new_metrics() -> Metrics:
             "1 while officers have halted the platform, 0 while they have not, NaN if unknown.",
             registry=registry,
         ),
+        policy=Gauge(
+            "twinlock_policy",
+            "1, by the digest of the policy version by which this process decides.",
+            ("digest",),
+            registry=registry,
+        ),
     )
 
 
 class Api:
-    """The API of one process. ``origin`` is how the world calls it."""
+    """The API of one process. ``origin`` is how the world calls it.
+
+    ``policy`` returns the version by which it decides now; ``refused`` is why that is not the one
+    that its settings name.
+    """
 
     def __init__(  # noqa: PLR0913 - each is one thing that routes need
         self,
@@ -156,6 +170,9 @@ class Api:
         trusted_proxies: tuple[Network, ...] = (),
         check_health: Callable[[], None] = lambda: None,
         carriers: Carriers | None = None,
+        policy: Callable[[], Policy],
+        check_ruling: Callable[[], None],
+        refused: TwinlockError | None = None,
     ) -> None:
         self.use = use
         self.store = store
@@ -168,7 +185,20 @@ class Api:
         self.trusted_proxies = trusted_proxies
         self.check_health = check_health
         self._carriers = carriers
+        self.policy = policy
+        self.check_ruling = check_ruling
+        self.refused = refused
         self.metrics = new_metrics()
+
+    async def measured(self) -> bytes:
+        """Return the metrics of this moment."""
+        try:
+            self.metrics.halted.set(0 if await self.store.halted_at() is None else 1)
+        except TwinlockError:  # What is told of this process must not hang on the database.
+            self.metrics.halted.set(nan)
+        self.metrics.policy.clear()
+        self.metrics.policy.labels(self.policy().name.digest).set(1)
+        return generate_latest(self.metrics.registry)
 
     async def notices_are_files(self) -> bool:
         """Say whether nobody carries notices: they are files then, which no customer gets."""

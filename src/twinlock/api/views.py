@@ -20,6 +20,7 @@ from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
 from twinlock.domain.destinations import Listed
 from twinlock.domain.disputes import instant, kind_of
 from twinlock.domain.listing import Listing
+from twinlock.domain.locks import Lock
 from twinlock.domain.members import member_ids
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.quorums import Member
@@ -163,10 +164,14 @@ class QuorumView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LockView(msgspec.Struct, frozen=True, kw_only=True):
-    """The owner's lock: for how many days all that leaves or loosens waits; 0: there is none."""
+    """The owner's lock: for how many days all that leaves or loosens waits; 0: there is none.
+
+    Two independent roots spare the wait (``two_keys``), or are needed beside it (``both_keys``).
+    """
 
     days: int
     two_keys: bool
+    both_keys: bool
 
 
 class ContestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +261,10 @@ def _limits(account: Account) -> LimitsView:
     )
 
 
+def _lock(lock: Lock) -> LockView:
+    return LockView(days=lock.days, two_keys=lock.two_keys, both_keys=lock.both_keys)
+
+
 def view_account(account: Account, *, now: datetime) -> AccountView:
     """Return what the platform may see of ``account`` at ``now``."""
     return AccountView(
@@ -272,7 +281,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         frozen_until=account.freeze.until,
         suspended_until=account.suspension.until(now),
         limits=_limits(account),
-        lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
+        lock=_lock(account.lock),
         trusted_contacts=tuple(map(_view_contact, account.contacts)),
         authenticators=tuple(_view_authenticator(account, one) for one in account.authenticators),
         channels=tuple(

@@ -15,8 +15,8 @@ from twinlock.adapters.sql.auditing import reading
 from twinlock.adapters.sql.migrate import check_schema
 from twinlock.adapters.sql.seen_actions import seen_in_file
 from twinlock.adapters.sql.spends import SqlSpends
-from twinlock.bootstrap.rulebook import rule_book
-from twinlock.bootstrap.world import embedded
+from twinlock.bootstrap.ruling import book_in_force
+from twinlock.bootstrap.world import World, embedded
 from twinlock.services.reconciling import Reconciling
 
 STATE = "reconciled.sqlite3"  # In the data directory.
@@ -49,6 +49,7 @@ async def open_reconciling(
         dsn = await asyncio.to_thread(running, settings, server)
     async with reading(dsn) as connection:
         await check_schema(connection)
+        book = await book_in_force(World(settings=settings, keyring=keyring, dsn=dsn))
         with seen_in_file(state or state_of(settings)) as seen:
             spends = SqlSpends(connection, sealer=Sealer(keyring))
-            yield Reconciling(spends, seen, policy=rule_book(settings.profile).policy)
+            yield Reconciling(spends, seen, policy=book.policy)

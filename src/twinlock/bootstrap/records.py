@@ -10,11 +10,11 @@ from twinlock.adapters import private_files
 from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.officers import SqlPlatformActs
-from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.bootstrap.anchoring import anchored, follow_unless_busy
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
+from twinlock.bootstrap.ruling import keep_ruling, ruling_of
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import SettingsWrongError
 from twinlock.ports import Clock
@@ -38,13 +38,16 @@ class Records:
 
 @asynccontextmanager
 async def open_records(
-    world: World, *, book: RuleBook, clock: Clock | None = None
+    world: World, *, book: RuleBook | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Records]:
     """Open the operator's use cases of records, on a log that is the anchored one.
 
+    They decide by what officers activated; before there are officers by ``book``, or by the profile
+    of the settings.
+
     Raises:
-        PolicyDiffersError: a service decides by another policy than ``book`` holds.
-        TwinlockError: as ``anchored``, or ``Anchoring.check``.
+        PolicyDiffersError: before there are officers: a service decides by another policy.
+        TwinlockError: as ``anchored``, ``Anchoring.check`` or ``ruling_of``.
     """
     settings = world.settings
     own = own_clock(settings.data_dir / "clock-anchor.json")
@@ -53,9 +56,8 @@ async def open_records(
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
-        texts = SqlPolicyTexts(kept.database)
-        await texts.check_served(book.policy.name.digest)
-        await texts.keep(book.policy.text)  # Before it decides anything.
+        ruling = await ruling_of(kept, given=book, profile=settings.profile)
+        await keep_ruling(ruling, kept)
         origin = settings.log_origin
         signer = keys.signer(log_origin=origin)
         acts = SqlPlatformActs(kept.database, sealer=keys.sealer, clock=trusted, log_origin=origin)
@@ -63,7 +65,13 @@ async def open_records(
         screening = ScreeningFile(
             settings.screening_file, clock=trusted, key=settings.screening_key
         )
-        policies = BookPolicies(lambda: book, prices=prices, signer=signer, screening=screening)
+        policies = BookPolicies(
+            lambda: ruling.book,
+            renew=ruling.load,
+            prices=prices,
+            signer=signer,
+            screening=screening,
+        )
         owner, entropy = world.owner_dsn, SystemEntropy()
         eraser = SqlEraser(owner, sealer=keys.sealer, entropy=entropy, clock=trusted)
         erasing = Erasing(eraser, store=kept, policies=policies, clock=trusted)

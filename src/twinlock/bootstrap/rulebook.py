@@ -1,6 +1,6 @@
 """What the gate decides by: the laws, with a policy version and both of its engines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from twinlock.adapters.setting_table import PROFILES
 from twinlock.domain.answers import Teller
 from twinlock.domain.decisions import Rules
 from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.officers.standing import PolicyNotLoadedError
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CodesHelp, codes_help
 from twinlock.ports import (
@@ -39,6 +40,19 @@ def rule_book(profile: str = "default") -> RuleBook:
     ``profile`` is a name or the path of a policy file. Raises PolicyRefusedError.
     """
     policy, engine = policies.load(profile)
+    return RuleBook(
+        laws=LAWS, statutes=policy.statutes.laws(), policy=policy, confirm=engine.confirm
+    )
+
+
+@lru_cache(maxsize=4)
+def book_of_text(text: bytes) -> RuleBook:
+    """Return the laws with the policy version that is kept as ``text``.
+
+    Raises:
+        PolicyRefusedError: this release cannot decide by it.
+    """
+    policy, engine = policies.compile_kept(text)
     return RuleBook(
         laws=LAWS, statutes=policy.statutes.laws(), policy=policy, confirm=engine.confirm
     )
@@ -87,11 +101,13 @@ class BookPolicies:
         self,
         in_force: Callable[[], RuleBook],
         *,
+        renew: Callable[[str], Awaitable[None]] | None = None,
         prices: PriceFeed,
         signer: LogSigner,
         screening: ScreeningFeed | None = None,
     ) -> None:
         self._in_force = in_force
+        self._renew = renew
         self._prices = prices
         self._screening = screening
         self._signer = signer
@@ -116,3 +132,9 @@ class BookPolicies:
             log_origin=self._signer.log_origin,
             sign=self._signer.authorization,
         )
+
+    async def renew(self, digest: str) -> None:
+        """Have what comes next decided by the version ``digest`` (see ``ports.Policies``)."""
+        if self._renew is None:
+            raise PolicyNotLoadedError(f"what decides here is fixed, and {digest} is in force")
+        await self._renew(digest)

@@ -1,14 +1,12 @@
 """One process that serves: its use cases, what runs beside them, and the pages.
 
-The rules are an argument: ``twinlock serve`` passes ``rule_book()``, which holds ``LAWS`` and
-nothing weaker.
+The rules hold ``LAWS`` and nothing weaker: no command of ``twinlock`` but the range's passes any.
 """
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from litestar import Router
 from litestar.datastructures import State
@@ -46,12 +44,12 @@ from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.anchoring import ANCHOR_SECONDS, anchored
 from twinlock.bootstrap.exits import registered_exits
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
+from twinlock.bootstrap.ruling import LOOK_SECONDS, Ruling, ruling_of
 from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
 from twinlock.bootstrap.signals import NOBODY, polling, signal_use_cases
 from twinlock.bootstrap.transmitting import telling_others, told_use_cases
 from twinlock.bootstrap.world import World
 from twinlock.domain.parcels import Slip, slips
-from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, Outgoing, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import MarkedAccounts, PlatformKeys
 from twinlock.ports.log import PublishedHeads
@@ -139,12 +137,14 @@ class Steering:
 
 def _shelves(
     kept: SqlStore, keys: KeysAtWork, *, clock: Clock
-) -> tuple[Shelves, Callable[[datetime], Awaitable[None]]]:
+) -> tuple[Shelves, Callable[[], Awaitable[None]]]:
     """Return what a process keeps things in, and what forgets in it what nobody needs any more."""
     sightings = SqlSightings(kept.database, blind=keys.index, clock=clock)
     order_counts = SqlOrderCounts(kept)
 
-    async def forget(now: datetime) -> None:
+    async def forget() -> None:
+        now = clock.now(database_at=None)
+        await kept.forget_keys(now=now)
         await sightings.forget()
         await order_counts.forget(now=now)
 
@@ -172,12 +172,15 @@ def _shelves(
 async def open_api(
     world: World,
     *,
-    book: RuleBook,
+    book: RuleBook | None = None,
     clock: Clock | None = None,
     prices: PriceFeed | None = None,
     steering: Steering | None = None,
 ) -> AsyncIterator[Api]:
-    """Open the use cases of one process, with its share of the outbox; close them on leaving."""
+    """Open the use cases of one process, with its share of the outbox; close them on leaving.
+
+    Until officers say by what, it decides by ``book``, or else by the profile of the settings.
+    """
     settings = world.settings
     async with (
         own_clock(settings.data_dir / "clock-anchor.json")
@@ -188,22 +191,19 @@ async def open_api(
         await check_agrees(trusted, kept.database)
         await anchoring.check()
         shelves, forget = _shelves(kept, keys, clock=trusted)
-
-        async def forget_keys() -> None:
-            now = trusted.now(database_at=None)
-            await kept.forget_keys(now=now)
-            await forget(now)
+        ruling = await ruling_of(kept, given=book, profile=settings.profile)
 
         async with (
             looked_after(world.server, kept.database.ping),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
-            beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
+            beside("policy_waits", lambda: ruling.follow(kept), pause=LOOK_SECONDS),
+            beside("forgetting_waits", forget, pause=FORGET_SECONDS),
             open_publishing(settings, world.keyring, kept, keys=keys, clock=trusted) as published,
             notice_pumps.mailroom(kept, settings, clock=trusted) as room,
             open_on(
                 replace(shelves, published=published, carriers=room.ways),
                 world,
-                book=book,
+                ruling=ruling,
                 clock=trusted,
                 prices=prices or keys.price_file(settings.price_file),
                 steering=steering or Steering(),
@@ -236,13 +236,13 @@ async def open_on(
     shelves: Shelves,
     world: World,
     *,
-    book: RuleBook,
+    ruling: Ruling,
     clock: Clock,
     prices: PriceFeed,
     steering: Steering,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process on what it keeps things in; close them on leaving."""
-    for one in (book, steering.earlier):
+    for one in (ruling.book, steering.earlier):
         if one is not None:
             await shelves.policies.keep(one.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
@@ -251,14 +251,14 @@ async def open_on(
     sign_ins = counted_sign_ins(world.settings, keys, table=shelves.counts)
     await sign_ins.warm()
     await attempt("counts_wait", sign_ins.renew)  # Before anybody signs in.
+    policies = _policies(world.settings, keys, ruling, steering, prices=prices, clock=clock)
     use = _use_cases(
         world,
         kept,
         keys,
+        policies=policies,
         sign_ins=sign_ins,
-        in_force=lambda: steering.in_force(book),
         clock=clock,
-        prices=prices,
     )
     files = LetterFiles(world.settings.outbox_dir, use.telling, use.reporting)
     in_time = InTime(_dealing(steering.letters(files), shelves.carriers), clock=clock)
@@ -285,8 +285,29 @@ async def open_on(
             trusted_proxies=world.settings.trusted_proxies,
             # Keys that nobody follows are as good as they were when they were read.
             check_health=keys.check_health if shelves.at_work else lambda: None,
+            check_ruling=ruling.check,
             carriers=shelves.carriers,
+            policy=lambda: steering.in_force(ruling.book).policy,
+            refused=ruling.refused,
         )
+
+
+def _policies(
+    settings: Settings,
+    keys: KeysAtWork,
+    ruling: Ruling,
+    steering: Steering,
+    *,
+    prices: PriceFeed,
+    clock: Clock,
+) -> BookPolicies:
+    return BookPolicies(
+        lambda: steering.in_force(ruling.book),
+        renew=ruling.load,
+        prices=prices,
+        signer=keys.signer(log_origin=settings.log_origin),
+        screening=ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key),
+    )
 
 
 def _dealing(leave: Send, carriers: Carriers | None) -> Send:
@@ -302,7 +323,7 @@ def _dealing(leave: Send, carriers: Carriers | None) -> Send:
     return deal
 
 
-def page_routes(settings: Settings, *, policy: Policy) -> Router:
+def page_routes(settings: Settings) -> Router:
     """Return the routes of the pages for people; their use cases are those of the process."""
 
     def pages(state: State) -> Pages:
@@ -316,7 +337,7 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
             vetoes=api.use.vetoes,
             freeze_links=api.use.freeze_links,
             destinations=api.use.accounts.destinations,
-            policy=policy,
+            policy=api.policy(),
             visit=lambda connection: api.rates.pages.take(api.caller_address(connection)),
             visit_veto_page=lambda connection: api.rates.veto_pages.take(
                 api.caller_address(connection)
@@ -334,21 +355,18 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
     return page_router(origin=settings.origin, entropy=SystemEntropy(), pages=pages)
 
 
-def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
+def _use_cases(
     world: World,
     shelves: Shelves,
     keys: KeysAtWork,
     *,
+    policies: BookPolicies,
     sign_ins: SignIns,
-    in_force: Callable[[], RuleBook],
     clock: Clock,
-    prices: PriceFeed,
 ) -> UseCases:
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
     signer = keys.signer(log_origin=settings.log_origin)
     heads = shelves.published or NewestHeads(store, signer=signer)
-    screening = ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key)
-    policies = BookPolicies(in_force, prices=prices, signer=signer, screening=screening)
     blind, texts, counts = keys.index, shelves.policies, shelves.order_counts
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)

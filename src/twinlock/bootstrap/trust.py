@@ -2,40 +2,75 @@
 
 from twinlock.adapters.keyring import signing
 from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.connections import Database
+from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.policies import SqlPolicyTexts
+from twinlock.adapters.system import SystemClock
 from twinlock.adapters.witnesses import log_policy
 from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.bootstrap.ruling import officers_rule
 from twinlock.bootstrap.world import World, address_of
 from twinlock.domain.errors import TwinlockError
+from twinlock.domain.officers.standing import read_standing
+from twinlock.domain.officers.statements import Activate, Propose
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.trust import Trust
 
 
 async def known_policies(world: World, *, book: RuleBook | None = None) -> tuple[str, ...]:
     """Return the digests of all policy versions that decided in an installation, or may have.
 
+    What officers proposed and never activated is none of them.
+
     Raises:
-        PolicyDiffersError: a service decides by another policy than ``book`` holds.
+        PolicyDiffersError: officers activated none, and a service decides by another policy than
+            ``book`` holds.
     """
+    ruled = await officers_rule(world)
     async with Database.open(world.dsn) as database:
         texts = SqlPolicyTexts(database)
-        if book is not None:
+        if book is not None and not ruled:
             await texts.check_served(book.policy.name.digest)
-        return await texts.digests()
+        never = await _never_in_force(world, database)
+        return tuple(one for one in await texts.digests() if one not in never)
 
 
-async def tell_served(world: World, book: RuleBook) -> None:
-    """Have the database say that this process decides by ``book``, for the operator's commands."""
+async def _never_in_force(world: World, database: Database) -> set[str]:
+    """Return the digests of what officers proposed, and did not activate.
+
+    Prevents: evidence by a version that was only proposed, which a verifier believes.
+    """
+    sealer = KeysAtWork.of(world.keyring, world.settings).sealer
+    origin = world.settings.log_origin
+    acts = SqlPlatformActs(database, sealer=sealer, clock=SystemClock(), log_origin=origin)
+    proposed, came = set[str](), set[str]()
+    for one in (await acts.read()).acts:
+        act = None if one.leaf.signed is None else one.leaf.signed.said.act
+        if isinstance(act, Propose):
+            proposed.add(act.digest)
+        came.add(act.digest if isinstance(act, Activate) else one.leaf.policy)
+    return proposed - came
+
+
+async def tell_served(world: World, policy: Policy) -> None:
+    """Have the database say that this process decides by ``policy``, for operators' commands."""
     async with Database.open(world.dsn) as database:
-        await SqlPolicyTexts(database).serve(book.policy.text)
+        await SqlPolicyTexts(database).serve(policy.text)
 
 
 async def served_policy(settings: Settings) -> str | None:
-    """Return the digest of the policy that is served, where a database says so; start none."""
+    """Return the digest of the policy that decides, where a database says so; start none.
+
+    It is what officers activated; where they did not, what the service that started last tells.
+    """
     try:
         async with Database.open(address_of(settings)) as database:
-            return await SqlPolicyTexts(database).served()
+            row = await database.read(lambda db: db.fetchrow(queries.READ_HEAD))
+            in_force = read_standing(row["platform"]).policy
+            return in_force or await SqlPolicyTexts(database).served()
     except TwinlockError:
         return None
 

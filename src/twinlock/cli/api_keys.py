@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import open_api
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
@@ -36,7 +35,7 @@ def revoke(
 
     async def run() -> list[RevokedPage]:
         world = await prepare(settings_from_environment())
-        async with open_api(world, book=rule_book(world.settings.profile)) as api:
+        async with open_api(world) as api:
             return await _all_pages(api.use.integrators, integrator)
 
     pages = asyncio.run(run())

@@ -25,7 +25,6 @@ from rich.progress import (
 
 from twinlock.bootstrap.collecting import spare_collections
 from twinlock.bootstrap.importing import BATCH_MOST, open_importing
-from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.cli.files import read_file
@@ -146,7 +145,6 @@ async def _run(
     settings = settings_from_environment()
     opened = open_importing(
         await prepare(settings),
-        book=rule_book(settings.profile),
         source=b64url(known.digest),
         layout=layout,
         helped=size >= HELPED_BYTES,

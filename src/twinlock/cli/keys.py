@@ -12,6 +12,7 @@ import typer
 from twinlock.bootstrap.keys import key_rotation, make_keyring, rewrap_keys
 from twinlock.bootstrap.prices import trust_price_key
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.ruling import book_in_force
 from twinlock.bootstrap.trust import known_policies, trust_of
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
@@ -107,7 +108,7 @@ def trust(
 
     async def run() -> Trust:
         world = await prepare(settings_from_environment())
-        book = rule_book(world.settings.profile)
+        book = rule_book(world.settings.profile) if ahead else await book_in_force(world)
         earlier = await known_policies(world, book=None if ahead else book)
         return trust_of(
             world.settings,

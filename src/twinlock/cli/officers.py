@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
@@ -20,22 +20,29 @@ from twinlock.bootstrap.officers import (
     sign_elsewhere,
     token_place,
 )
+from twinlock.bootstrap.policy_life import found
 from twinlock.bootstrap.records import Records, open_records
-from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import MalformedError, present
 from twinlock.domain.ids import AccountId, parse_account_id
 from twinlock.domain.officers.statements import (
+    AcceptGrowth,
     Act,
+    Activate,
     AnyAct,
+    Approve,
     Change,
     Halt,
+    PolicyAct,
+    Propose,
     Release,
     Resume,
     Signed,
+    Statement,
     Suspend,
+    Withdraw,
     check_form,
 )
 from twinlock.proofs.officers import sign
@@ -79,10 +86,26 @@ def keygen(
 def appoint(
     public_keys: Annotated[list[str], typer.Argument(help="Three or more public keys.")],
     *,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="The policy to begin with, if it is not TWINLOCK_PROFILE's."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Name the first officers. It is done once; afterwards two of them change who is one."""
-    _tell(_ask(lambda use: use.appoint(tuple(public_keys))), as_json=as_json)
+    """Name the first officers. It is done once; afterwards two of them change who is one.
+
+    From then on only a policy that they activate decides: first the one that decides now.
+    """
+
+    async def run() -> Standing:
+        world = await prepare(settings_from_environment())
+        digest = await found(world, path=policy)
+        async with open_officers(world) as use:
+            return await use.appoint(tuple(public_keys), policy=digest)
+
+    standing = asyncio.run(run())
+    say(f"in force from now on: the policy {standing.policy}")
+    _tell(standing, as_json=as_json)
 
 
 @app.command("list")
@@ -119,7 +142,10 @@ def sign_here(
         list[str],
         typer.Argument(
             help="halt BECAUSE; resume ACT; change SINCE ADD REMOVE, of which one may be `none`; "
-            "suspend ACCOUNT BECAUSE; or release ACCOUNT SET_AT."
+            "suspend ACCOUNT BECAUSE; release ACCOUNT SET_AT; policy.propose DIGEST FOLLOWS "
+            "GROWTH; policy.approve PROPOSAL DIGEST; policy.accept_growth PROPOSAL DIGEST GROWTH; "
+            "policy.activate PROPOSAL DIGEST GROWTH; or policy.withdraw PROPOSAL. FOLLOWS and "
+            "GROWTH may be `none`."
         ),
     ],
     *,
@@ -129,7 +155,8 @@ def sign_here(
     """Sign an act where there is no installation, and print it: it counts for ten minutes.
 
     ACT and SINCE are the numbers `halt` and `since` of `officers list --json`; SET_AT is the one
-    that `twinlock suspend --json` told.
+    that `twinlock suspend --json` told; what is signed of policies `policy propose --show` and
+    `policy history --json` tell.
     """
     made = sign_elsewhere(_act_of(words), key=open_officer_key(key), log=log)
     check_form(made)
@@ -149,8 +176,28 @@ def _act_of(words: list[str]) -> AnyAct:
             return Suspend(account=parse_account_id(account), because=because)
         case ["release", account, number] if _is_number(number):
             return Release(account=parse_account_id(account), suspended=int(number))
+        case [kind, *rest] if kind.startswith("policy."):
+            return _policy_act_of(kind, rest)
         case _:
             says = "one act is signed: `twinlock officers sign --help` says how each is told"
+            raise MalformedError(says)
+
+
+def _policy_act_of(kind: str, words: list[str]) -> PolicyAct:
+    told = ["" if one == "none" else one for one in words]
+    match kind, told:
+        case "policy.propose", [digest, follows, growth]:
+            return Propose(digest=digest, follows=follows, growth=growth)
+        case "policy.approve", [number, digest] if _is_number(number):
+            return Approve(proposal=int(number), digest=digest)
+        case "policy.accept_growth", [number, digest, growth] if _is_number(number):
+            return AcceptGrowth(proposal=int(number), digest=digest, growth=growth)
+        case "policy.activate", [number, digest, growth] if _is_number(number):
+            return Activate(proposal=int(number), digest=digest, growth=growth)
+        case "policy.withdraw", [number] if _is_number(number):
+            return Withdraw(proposal=int(number))
+        case _:
+            says = "no such act: `twinlock officers sign --help` says how each is told"
             raise MalformedError(says)
 
 
@@ -228,8 +275,9 @@ def _act_on(
 
     async def run() -> Suspended:
         settings = settings_from_environment()
-        async with open_records(await prepare(settings), book=rule_book(settings.profile)) as use:
-            said = await _signed(use.officers, lambda _: act(use), kind, key=key, signed=signed)
+        async with open_records(await prepare(settings)) as use:
+            officers = use.officers
+            said = await signed_here(officers, lambda: act(use), kind, key=key, signed=signed)
             return await use.suspensions.act(said, named=named)
 
     told = asyncio.run(run())
@@ -254,7 +302,8 @@ def _act(
     """Do what an officer signs now, or signed elsewhere; exit with 1 where one more must agree."""
 
     async def run(use: Officers) -> Standing:
-        return await use.act(await _signed(use, act, kind, key=key, signed=signed))
+        said = await signed_here(use, lambda: act(use), kind, key=key, signed=signed)
+        return await use.act(said)
 
     standing = _ask(run)
     _tell(standing, as_json=as_json)
@@ -262,14 +311,27 @@ def _act(
         raise typer.Exit(ONE_MORE)
 
 
-async def _signed(
-    use: Officers,
-    act: Callable[[Officers], Awaitable[AnyAct]],
+class Speaks(Protocol):
+    """What makes an officer's statement, for here and now."""
+
+    def statement(self, act: AnyAct, *, officer: str) -> Statement:
+        """Return what ``officer`` signs to do ``act``."""
+        ...
+
+
+async def signed_here(
+    use: Speaks,
+    act: Callable[[], Awaitable[AnyAct]],
     kind: type[AnyAct],
     *,
     key: Path | None,
     signed: Path | None,
 ) -> Signed:
+    """Return what an officer signs now, or signed elsewhere, where it is of ``kind``.
+
+    Raises:
+        MalformedError: it is not, or there is no one way to sign.
+    """
     if (key is None) == (signed is None):
         raise MalformedError("an officer signs: --key, or --signed, and not both")
     if signed is not None:
@@ -278,7 +340,7 @@ async def _signed(
             raise MalformedError("the officer signed another act than this command is for")
         return found
     by = open_officer_key(present(key, "one of them is given"))
-    return sign(use.statement(await act(use), officer=b64url(by.public)), by.sign)
+    return sign(use.statement(await act(), officer=b64url(by.public)), by.sign)
 
 
 def _ask(ask: Callable[[Officers], Awaitable[Standing]]) -> Standing:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import open_api
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
@@ -55,7 +54,7 @@ def create(
 
     async def run() -> tuple[str, dict[str, str]]:
         world = await prepare(settings_from_environment())
-        async with open_api(world, book=rule_book(world.settings.profile)) as api:
+        async with open_api(world) as api:
             made = await api.use.keys.create(
                 scopes=tuple(scope),
                 networks=tuple(network),
@@ -102,7 +101,7 @@ def list_command(*, as_json: Json = False) -> None:
 
     async def run() -> tuple[ListedKey, ...]:
         world = await prepare(settings_from_environment())
-        async with open_api(world, book=rule_book(world.settings.profile)) as api:
+        async with open_api(world) as api:
             return await api.use.keys.listed()
 
     keys = asyncio.run(run())
@@ -151,7 +150,7 @@ def revoke(
 
     async def run() -> datetime:
         world = await prepare(settings_from_environment())
-        async with open_api(world, book=rule_book(world.settings.profile)) as api:
+        async with open_api(world) as api:
             return await api.use.keys.revoke(key_id)
 
     ended = asyncio.run(run())

@@ -8,10 +8,15 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from twinlock.bootstrap.backtest import effects_of
 from twinlock.bootstrap.rulebook import checked_policy, profile_setting, rule_book
 from twinlock.bootstrap.trust import served_policy
 from twinlock.bootstrap.world import settings_from_environment
+from twinlock.cli import policy_life
+from twinlock.cli.backtest import backtest, facts
 from twinlock.cli.console import result, say
+from twinlock.cli.policy_diff import diff
+from twinlock.cli.policy_effects import effect_notes, effect_table
 from twinlock.cli.policy_table import policy_table
 from twinlock.domain.canonical import decode
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
@@ -21,11 +26,25 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[Path, typer.Argument(help="A .cedar file, or the name of a profile.")]
 
 
+app.command("diff")(diff)
+app.command("backtest")(backtest)
+app.command("facts")(facts)
+policy_life.register(app)
+
+
 @app.command("check")
-def check(file: File, *, as_json: Json = False) -> None:
+def check(
+    file: File,
+    *,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Print what each rule does, with an example.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Say whether a policy could be decided by; exit code 2 and a line on stderr if not.
 
-    What it may say, and an officer seldom means, is told on stderr and under "warnings".
+    What it may say, and an officer seldom means, is told on stderr and under "warnings"; what each
+    rule does beside the others and the laws, under "effects".
     """
     checked = checked_policy(file)
     policy, rules = checked.policy, checked.policy.statutes.rules
@@ -33,17 +52,26 @@ def check(file: File, *, as_json: Json = False) -> None:
     found = _with_lines(advice(policy.statutes, usual=usual), checked.lines)
     known = _with_lines(notes(policy.statutes), checked.lines)
     differs = beside(policy.statutes, usual)
+    does = effects_of(policy)
     for kind, some in (("warning", found), ("note", known)):
         for one in some:
             say(f"{kind}: {one.code}: {one.about}{_on_line(one)}: {one.says}")
+    for line in effect_notes(does, checked.lines):
+        say(line)
     for what, names in (("added", differs.added), ("changed", differs.changed)):
         if names:
             say(f"{what}, beside default: {', '.join(names)}")
-    say(f"set TWINLOCK_PROFILE={profile_setting(file)} and start the service again to decide by it")
+    say(
+        f"to decide by it have it activated: twinlock policy propose {file}; before there are "
+        f"officers set TWINLOCK_PROFILE={profile_setting(file)} and start the service again"
+    )
+    counted = f"{len(policy.statutes.permits)} permits and {len(rules)} rules"
+    summary = f"{counted}; digest {policy.name.digest}"
     result(
         {
             "beside_default": differs,
             "digest": policy.name.digest,
+            "effects": does,
             "notes": known,
             "permits": sorted(policy.statutes.permits),
             "profile": policy.profile,
@@ -51,8 +79,7 @@ def check(file: File, *, as_json: Json = False) -> None:
             "warnings": found,
         },
         as_json=as_json,
-        text=f"{len(policy.statutes.permits)} permits and {len(rules)} rules; "
-        f"digest {policy.name.digest}",
+        text="\n".join([*(effect_table(does) if examples else ()), summary]),
     )
 
 

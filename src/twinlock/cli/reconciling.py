@@ -4,10 +4,9 @@ It reads a file of executed exits and the database, and writes the report, and w
 """
 
 import asyncio
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
@@ -15,8 +14,6 @@ from typing import Annotated, TextIO
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from twinlock.bootstrap.reconciling import open_reconciling, state_of
 from twinlock.bootstrap.world import settings_from_environment
@@ -30,6 +27,7 @@ from twinlock.cli.import_files import (
     open_report,
     write_cells,
 )
+from twinlock.cli.progress import progress
 from twinlock.cli.reconcile_rows import ExecutedFileError, Reader
 from twinlock.domain.errors import FileUnsafeError
 from twinlock.domain.exits import EXITS
@@ -167,7 +165,7 @@ async def _run(
     file.seek(0)
     async with open_reconciling(settings_from_environment(), state=state) as use:
         _check_types(types)
-        with _progress("reading", size) as advance:
+        with progress("reading", size) as advance:
             for group, read in _groups(lines, reader, tally):
                 tally.note(await use.take(group))
                 advance(read, size)
@@ -176,7 +174,7 @@ async def _run(
             raise ExecutedFileError("no row can be read: say --since and --until")
         if until < since:
             raise ExecutedFileError("the time ends before it begins: see --since and --until")
-        with _progress("looking for what is missing", 1) as advance:
+        with progress("looking for what is missing", 1) as advance:
             async for one in use.missing(since, until, types=types, advance=advance):
                 tally.note([one])
         return _told(use, lines, since, until)
@@ -210,16 +208,6 @@ def _groups(lines: Lines, reader: Reader, tally: _Tally) -> Iterator[tuple[list[
             yield group, line.read
             group = []
     yield group, line.read
-
-
-@contextmanager
-def _progress(what: str, whole: int) -> Iterator[Callable[[int, int], None]]:
-    console = Console(file=sys.stderr)
-    percent = TextColumn("{task.percentage:>3.0f} %")
-    columns = (TextColumn(what), BarColumn(), percent, TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=whole)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _tell(tally: _Tally, told: dict[str, object], *, as_json: bool) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from twinlock.bootstrap.records import erasing_of, open_records, write_export
-from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.ids import AccountId, parse_account_id
@@ -33,7 +32,7 @@ def erase_due(*, as_json: Json = False) -> None:
 
     async def run() -> tuple[Outcome, ...]:
         settings = settings_from_environment()
-        async with open_records(await prepare(settings), book=rule_book(settings.profile)) as use:
+        async with open_records(await prepare(settings)) as use:
             return await erasing_of(use).run()
 
     outcomes = asyncio.run(run())
@@ -63,7 +62,7 @@ def export(
 
     async def run() -> None:
         settings = settings_from_environment()
-        async with open_records(await prepare(settings), book=rule_book(settings.profile)) as use:
+        async with open_records(await prepare(settings)) as use:
             pieces = await use.exporting.export(named, actor=ACTOR)
             if out is not None:
                 await write_export(pieces, out / f"{named}.json")
@@ -95,7 +94,7 @@ def lift_hold(account: Account, *, reference: Reference, as_json: Json = False) 
 def _hold(named: AccountId, reference: str, *, set_it: bool) -> None:
     async def run() -> None:
         settings = settings_from_environment()
-        async with open_records(await prepare(settings), book=rule_book(settings.profile)) as use:
+        async with open_records(await prepare(settings)) as use:
             ask = use.legal_holds.set if set_it else use.legal_holds.lift
             await ask(named, reference, actor=ACTOR, idempotency=None)
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from multiprocessing import parent_process
 from types import FrameType
 from typing import Any, NoReturn
@@ -20,7 +19,7 @@ from uvicorn.supervisors.multiprocess import Process
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap.collecting import spare_collections
-from twinlock.bootstrap.rulebook import RuleBook, rule_book
+from twinlock.bootstrap.ruling import officers_rule
 from twinlock.bootstrap.serving import open_api, page_routes
 from twinlock.bootstrap.trust import tell_served
 from twinlock.bootstrap.world import migrate_owner, prepare, settings_from_environment
@@ -42,7 +41,7 @@ def worker() -> Litestar:
     log_to_stderr(settings.log_level)
     if parent_process() is not None:
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    return create_app(opens, pages=(page_routes(settings, policy=_book().policy),))
+    return create_app(opens, pages=(page_routes(settings),))
 
 
 def _end_with_parent() -> None:
@@ -57,11 +56,6 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-@cache
-def _book() -> RuleBook:
-    return rule_book(settings_from_environment().profile)
-
-
 @asynccontextmanager
 async def opens() -> AsyncIterator[Api]:
     """Open the use cases of one process, by the environment and the rules that hold every law."""
@@ -70,8 +64,8 @@ async def opens() -> AsyncIterator[Api]:
     except TokenPinWrongError as error:
         fail(error)
         os._exit(PIN_REFUSED)  # The server would end with the code that asks for another try.
-    async with open_api(world, book=_book()) as api:
-        await tell_served(world, _book())
+    async with open_api(world) as api:
+        await tell_served(world, api.policy())
         spare_collections()
         yield api
 
@@ -168,7 +162,15 @@ async def _try_out() -> bool:
     except TokenPinWrongError as error:
         fail(error)
         raise SystemExit(PIN_REFUSED) from error
-    async with open_api(world, book=_book()) as api:
+    async with open_api(world) as api:
+        if api.refused is not None:
+            fail(api.refused)
+        elif not await officers_rule(world):
+            # No refusal: officers are appointed on a log that somebody made and looked at.
+            say(
+                f"no officers: the policy {api.policy().name.digest} of TWINLOCK_PROFILE decides, "
+                "and whoever sets that has another one decide (docs/officers.md)"
+            )
         return await api.notices_are_files()
 
 

@@ -207,18 +207,27 @@ class LimitLower(
     agreement_cents: int | None = None
 
 
-class LockTighten(Payload, frozen=True, kw_only=True, tag=ActionType.LOCK_TIGHTEN.value):
-    """Have all that leaves or loosens wait ``days``, at once; ``two_keys`` may spare it."""
+class LockTighten(
+    Payload, frozen=True, kw_only=True, omit_defaults=True, tag=ActionType.LOCK_TIGHTEN.value
+):
+    """Have all that leaves or loosens wait ``days``, at once.
+
+    ``two_keys`` may spare the wait, or ``both_keys`` are needed beside it.
+    """
 
     days: int
     two_keys: bool
+    both_keys: bool = False
 
 
-class LockLoosen(Payload, frozen=True, kw_only=True, tag=ActionType.LOCK_LOOSEN.value):
+class LockLoosen(
+    Payload, frozen=True, kw_only=True, omit_defaults=True, tag=ActionType.LOCK_LOOSEN.value
+):
     """Have it wait ``days`` from now on, after the lock's own delay; 0 ends the lock."""
 
     days: int
     two_keys: bool
+    both_keys: bool = False
 
 
 class ApiKeyCreate(Payload, frozen=True, kw_only=True, tag=ActionType.API_KEY_CREATE.value):

@@ -301,9 +301,17 @@ STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is car
 STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
 # Between the first officer's word and the second's: a call and a safe to open, within one shift.
 AGREEMENT_LIFETIME = timedelta(hours=1)
-# Between the first word for other officers and their coming: a day in which every officer hears.
-OFFICERS_WAIT = timedelta(hours=24)
+# Between the first word for other officers and their coming: every officer hears, on a weekend too.
+OFFICERS_WAIT = timedelta(hours=72)
+OFFICERS_WAIT_BEFORE = timedelta(hours=24)  # What it was for what leaves of the second form hold.
 OFFICERS_AGREEMENT_LIFETIME = timedelta(days=7)  # Whoever travels agrees within it.
+# From the last word that a policy version needs to its activation: a day in which any officer hears
+# what comes, and says no.
+POLICY_WAIT = timedelta(hours=24)
+POLICY_PROPOSAL_LIFETIME = timedelta(days=7)  # What nobody wanted for a week was not wanted.
+# After an activation, for so long, two officers return to the version before it without a wait: a
+# fault of the new one shows within a week, on each day of it.
+POLICY_RETURN = timedelta(days=7)
 # Law 5: what one officer holds ends within two weeks, by itself.
 SUSPENSION_LENGTH = timedelta(days=14)
 # From the beginning of one to the next, whoever sets it: no chain of them holds an account.
@@ -319,6 +327,8 @@ SIGNER_KEY_AGES = timedelta(days=7)
 PROVED_WITHIN = NEWCOMER_PERIOD
 # US cents a day: what law 5 calls a small sum, of an account that one device proves and is told on.
 SMALL_SUM_CENTS = 1_000_00
+# Bytes: ours has fewer than 10,000, for a few hundred kinds of accounts.
+CERTIFICATE_BYTES_MOST = 65_536
 
 # --- Sums ---
 

@@ -10,6 +10,16 @@ OF_CONTACTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "At the time shown, after you have proved it.",
             "Wait. If your lock lets two authenticators spare that, show both; not to loosen it.",
         ),
+        "both_keys_needed": (
+            "You have locked this account by both keys: it takes two independent authenticators.",
+            "When both are shown, and the wait is over; 30 days after you reported one lost.",
+            "Show both: the wait begins then. If one is lost, report it.",
+        ),
+        "keys_too_few": (
+            "A lock by both keys takes two independent authenticators, and this account has fewer.",
+            "When a second one is bound that does not live on the same device.",
+            "Bind a second one first, or lock the account without it.",
+        ),
         "agreement_needed": (
             "This is above the sum that you set, so a trusted contact of yours agrees to it first.",
             "At once, when they agree; for a smaller sum they are not asked.",

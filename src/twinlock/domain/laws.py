@@ -13,6 +13,7 @@ from datetime import MAXYEAR, datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.both_keys import two_keys_are_there
 from twinlock.domain.bounds import (
     BUDGET_CENTS_MOST,
     ENROLMENT_WINDOW,
@@ -475,6 +476,7 @@ LAWS: tuple[Law, ...] = (
     a_lock_delays,
     what_tightens_is_tighter,
     a_weak_lock_is_short,
+    two_keys_are_there,
     a_contact_agrees,
     a_contact_stays_a_while,
     a_contact_is_the_owners,

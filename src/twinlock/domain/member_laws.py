@@ -7,6 +7,7 @@ Source: docs/laws.md, laws 3 to 5; docs/people.md.
 """
 
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.both_keys import awaits_second, second_root
 from twinlock.domain.bounds import MEMBER_WAIT, WEAK_FREEZE_EVERY
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.key_laws import own_proof
@@ -22,8 +23,8 @@ from twinlock.domain.requirements import (
 )
 
 # What one member alone could hold up the others with for as long as it lasts, and a key to trade;
-# and so is a lock that is longer than a removal takes. What else tightens acts at once: whoever
-# does it for harm is removed while it lasts.
+# and so is a lock that is longer than a removal takes, or that takes both keys. What else tightens
+# acts at once: whoever does it for harm is removed while it lasts.
 HOLD_UP: frozenset[str] = frozenset(
     {
         ActionType.QUORUM_TIGHTEN,
@@ -42,7 +43,8 @@ def members_needed(facts: Facts) -> int:
         return 1
     if facts.action_class is ActionClass.EXIT:
         return facts.quorum.members_for(facts.day_cents + facts.value_cents)
-    long_lock = facts.action == ActionType.LOCK_TIGHTEN and facts.asked_lock_days > MEMBER_WAIT.days
+    locks = facts.action == ActionType.LOCK_TIGHTEN
+    long_lock = locks and (facts.asked_lock_days > MEMBER_WAIT.days or facts.asked_both_keys)
     if facts.action_class is ActionClass.LOOSENING or facts.action in HOLD_UP or long_lock:
         return max(facts.quorum.most, facts.asked_members)
     return 1
@@ -69,12 +71,17 @@ def enough(facts: Facts) -> bool:
 
 
 def is_proved(facts: Facts) -> bool:
-    """Say whether who asks has done their part; the others' is asked for beside it.
+    """Say whether the floor was shown; what else must be is asked for beside it (``awaited``).
 
     Prevents: a member who has proved, and is asked for the same again until the others agree.
     """
     waits_for_others = facts.members > 1 and own_proof(facts) and not enough(facts)
-    return facts.proved_at is not None or waits_for_others
+    return facts.proved_at is not None or waits_for_others or awaits_second(facts)
+
+
+def awaited(facts: Facts) -> Requirement:
+    """Return what is missing where the floor was shown, and nothing counts as proved so far."""
+    return second_root(facts) if awaits_second(facts) else another_member(Reason.MEMBERS_NEEDED)
 
 
 def another_member(code: Reason) -> Prove:

@@ -1,6 +1,6 @@
 """Drafts of limits, locks and quorums: what owners want to set, beside what is set."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -21,6 +21,7 @@ from twinlock.domain.drafts import Cents, DraftForm, QuorumDraft, parse
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.quorums import Quorum, is_quorum
 
+L = TypeVar("L", LockTighten, LockLoosen)
 OWN: frozenset[str] = frozenset(
     {
         ActionType.LIMIT_RAISE,
@@ -52,6 +53,9 @@ class LockTightenDraft(DraftForm, frozen=True, kw_only=True):
     """For how many days."""
     two_keys: bool = False
     """Whether two independent authenticators, shown together, spare all but its loosening that."""
+    both_keys: bool = False
+    """Whether two are needed beside the wait, which begins when both are shown; not ``two_keys``
+    too."""
 
 
 class LockLoosenDraft(DraftForm, frozen=True, kw_only=True):
@@ -61,25 +65,33 @@ class LockLoosenDraft(DraftForm, frozen=True, kw_only=True):
     """For how many days; 0 ends the lock."""
     two_keys: bool = False
     """Whether two independent authenticators, shown together, spare all but its loosening that."""
+    both_keys: bool = False
+    """Whether two are needed beside the wait, which begins when both are shown; not ``two_keys``
+    too."""
 
 
 def own(kind: str, data: dict[str, Any], account: Account) -> AnyPayload:
     """Return the payload of ``kind``, one of OWN. Raises MalformedError."""
     match kind:
         case ActionType.LOCK_TIGHTEN:
-            tighter = parse(data, LockTightenDraft)
-            return LockTighten(
-                account=account.account_id, days=tighter.days, two_keys=tighter.two_keys
-            )
+            return _lock(LockTighten, parse(data, LockTightenDraft), account)
         case ActionType.LOCK_LOOSEN:
-            looser = parse(data, LockLoosenDraft)
-            return LockLoosen(
-                account=account.account_id, days=looser.days, two_keys=looser.two_keys
-            )
+            return _lock(LockLoosen, parse(data, LockLoosenDraft), account)
         case ActionType.QUORUM_TIGHTEN | ActionType.QUORUM_LOOSEN:
             return _quorum(kind, parse(data, QuorumDraft), account)
         case _:
             return _limits(kind, parse(data, LimitDraft), account)
+
+
+def _lock(form: type[L], draft: LockTightenDraft | LockLoosenDraft, account: Account) -> L:
+    if draft.two_keys and draft.both_keys:
+        raise MalformedError("two keys spare a lock's wait, or both are needed beside it: choose")
+    return form(
+        account=account.account_id,
+        days=draft.days,
+        two_keys=draft.two_keys,
+        both_keys=draft.both_keys,
+    )
 
 
 def _quorum(kind: str, draft: QuorumDraft, account: Account) -> QuorumTighten | QuorumLoosen:

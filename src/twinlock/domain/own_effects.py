@@ -19,7 +19,7 @@ from twinlock.domain.catalogue import Payload
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import Event, LimitsSet, LockSet, NoticeWordChanged
 from twinlock.domain.limits import Limits, lowered, lowest
-from twinlock.domain.locks import Eased, Lock, tighter
+from twinlock.domain.locks import Eased, Lock, lock_of, tighter
 from twinlock.domain.newcomers import behind, bound, is_newcomer, stood_on
 from twinlock.domain.notice_words import NoticeWord, opened
 from twinlock.domain.policy.facts import Facts
@@ -143,4 +143,4 @@ def _word_kept(account: Account, *, now: datetime) -> str:
 
 
 def _lock_of(payload: LockTighten | LockLoosen) -> Lock:
-    return Lock(days=payload.days, two_keys=payload.two_keys and payload.days > 0)
+    return lock_of(payload.days, two_keys=payload.two_keys, both_keys=payload.both_keys)

@@ -4,6 +4,7 @@ Source: docs/laws.md.
 """
 
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.both_keys import second_root, weakens
 from twinlock.domain.bounds import CONTACT_WAIT, WEAK_LOCK_DAYS
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.key_laws import next_day, own_proof
@@ -52,16 +53,16 @@ def a_lock_delays(facts: Facts) -> Requirement:
 
     Two keys spare that where the lock lets them, and never for the lock itself: to change a delay
     takes the old delay. Prevents: a month's lock that whoever once has both keys ends in a day.
+    A lock of both keys takes them beside the wait, its own loosening too.
     """
-    weakens = facts.action_class in (ActionClass.EXIT, ActionClass.LOOSENING)
-    if not facts.lock.days or not weakens:
+    if not facts.lock.days or not weakens(facts):
         return NOTHING
-    until = (facts.proved_at or facts.now) + facts.lock.delay
+    until, second = (facts.proved_at or facts.now) + facts.lock.delay, second_root(facts)
     if facts.now >= until:
-        return NOTHING
+        return second
     level = max(facts.floor, Level.KNOWLEDGE)
-    wait: Requirement = WaitUntil(code=Reason.LOCKED, until=until)
-    if not is_proved(facts):  # A session alone begins no wait.
+    wait = all_of(second, WaitUntil(code=Reason.LOCKED, until=until))
+    if not is_proved(facts) and not isinstance(second, Prove):  # A session alone begins no wait.
         wait = all_of(Prove(code=Reason.LOCKED, level=level), wait)
     if not facts.lock.two_keys or facts.action == ActionType.LOCK_LOOSEN:
         return wait
@@ -84,9 +85,11 @@ def what_tightens_is_tighter(facts: Facts) -> Requirement:
 def a_weak_lock_is_short(facts: Facts) -> Requirement:
     """Law 5: below the floor's proof nobody locks an account for longer than a freeze would.
 
-    Prevents: a stolen session that locks its owner out of a month.
+    Nor by both keys. Prevents: a stolen session that locks its owner out of a month, or an owner
+    who has one key at hand out of all.
     """
-    if facts.action != ActionType.LOCK_TIGHTEN or facts.asked_lock_days <= WEAK_LOCK_DAYS:
+    short = facts.asked_lock_days <= WEAK_LOCK_DAYS and not facts.asked_both_keys
+    if facts.action != ActionType.LOCK_TIGHTEN or short:
         return NOTHING
     if own_proof(facts):
         return NOTHING

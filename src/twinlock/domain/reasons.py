@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from twinlock.domain.contact_reasons import OF_CONTACTS
+from twinlock.domain.officers_reasons import OF_OFFICERS
 
 
 class Explanation(NamedTuple):
@@ -50,6 +51,8 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     OWN_LIMIT = "own_limit"
     LOCKED = "locked"
+    BOTH_KEYS_NEEDED = "both_keys_needed"
+    KEYS_TOO_FEW = "keys_too_few"
     AGREEMENT_NEEDED = "agreement_needed"
     CONTACT_STAYS = "contact_stays"
     MEMBERS_NEEDED = "members_needed"
@@ -103,6 +106,10 @@ class Reason(StrEnum):
     EXITS_CONTESTED = "exits_contested"
     PLATFORM_HALTED = "platform_halted"
     ACCOUNT_SUSPENDED = "account_suspended"
+    POLICY_APPROVALS = "policy_approvals"
+    POLICY_GROWS = "policy_grows"
+    POLICY_WAITS = "policy_waits"
+    POLICY_LAPSED = "policy_lapsed"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -141,16 +148,6 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The account is frozen; nothing leaves it and nothing about it is loosened.",
         "When the freeze lapses or has been lifted.",
         "Ask to lift the freeze and wait.",
-    ),
-    Reason.PLATFORM_HALTED: Explanation(
-        "The platform is halted: nothing leaves any account.",
-        "When two officers of the platform resume it.",
-        "Wait, and ask again; what you have is untouched.",
-    ),
-    Reason.ACCOUNT_SUSPENDED: Explanation(
-        "An officer of the platform has suspended this account: nothing leaves it.",
-        "By itself after 14 days, or when two other officers release it.",
-        "Ask the platform for the reason; freezing and securing the account still work.",
     ),
     Reason.EXITS_HELD: Explanation(
         "This account changed, or was picked, so for a while nothing may leave it.",
@@ -236,6 +233,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Raise your limit and wait, or send less.",
     ),
     **{Reason(code): Explanation(*words) for code, words in OF_CONTACTS.items()},
+    **{Reason(code): Explanation(*words) for code, words in OF_OFFICERS.items()},
     Reason.NOT_TIGHTER: Explanation(
         "This would weaken a protection, and only tightening acts at once.",
         "It does not end.",

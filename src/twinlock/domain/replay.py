@@ -241,9 +241,22 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
             known = tuple(one for one in account.devices if one.since < since)
             doubts = with_doubts(account, entries)
             undercut = ceil(event.at.timestamp()) if below else account.undercut_at
-            return with_account(state, devices=known, doubts=doubts, undercut_at=undercut)
+            fell = _fell_at(account, event.at)
+            return with_account(
+                state, devices=known, doubts=doubts, undercut_at=undercut, fell_at=fell
+            )
         case _:
             assert_never(event)
+
+
+def _fell_at(account: Account, at: datetime) -> int:
+    """Return when something was last repudiated under a lock of both keys, or one that was eased.
+
+    Prevents: one stolen key that says "not me" of the other, while that is new, and needs it no
+    more.
+    """
+    eased = account.eased is not None and account.eased.before.both_keys
+    return ceil(at.timestamp()) if account.lock.both_keys or eased else account.fell_at
 
 
 def _apply_warning(state: State, event: WarningEvent) -> State:

@@ -280,6 +280,14 @@ class Policies(Protocol):
         """Return how the next answer is signed."""
         ...
 
+    async def renew(self, digest: str) -> None:
+        """Have what comes next decided by the version ``digest``, which officers activated.
+
+        Raises:
+            PolicyNotLoadedError: it cannot be read here. Nothing is decided by another one.
+        """
+        ...
+
 
 class PolicyTexts(Protocol):
     """The bytes of every policy version that decided here: evidence outlives its policy."""

@@ -4,6 +4,7 @@ Always true (tests/unit/range/test_own_words.py): a word that has no meaning is 
 out.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ LIMITS = (ActionType.LIMIT_RAISE, ActionType.LIMIT_LOWER)
 LOCKS = (ActionType.LOCK_TIGHTEN, ActionType.LOCK_LOOSEN)
 UNDERSTOOD: dict[str, frozenset[str]] = {
     **dict.fromkeys(LIMITS, frozenset({"to", "per"})),
-    **dict.fromkeys(LOCKS, frozenset({"to", "delay", "strict"})),
+    **dict.fromkeys(LOCKS, frozenset({"to", "delay", "strict", "both_keys"})),
 }
 DAY = timedelta(days=1)
 
@@ -46,7 +47,23 @@ def limit_payload(stage: Stage, step: Step) -> dict[str, Any]:
 def lock_payload(step: Step) -> dict[str, Any]:
     """Return the lock that ``step`` wants. Raises NotPlayableError: its delay is no whole days."""
     said = str(step.given.get("delay", step.given.get("to", "0d" if _loosens(step) else "1d")))
-    return {"days": lock_days(said), "two_keys": step.given.get("strict") is False}
+    return {"days": lock_days(said), **lock_kind(step.given)}
+
+
+def lock_kind(said: Mapping[str, Any]) -> dict[str, bool]:
+    """Return what keys mean for a lock: they spare its wait, or both are needed beside it.
+
+    Raises:
+        NotPlayableError: one of the words is neither yes nor no, or a lock that is not strict takes
+            both keys.
+    """
+    for word in ("strict", "both_keys"):
+        if not isinstance(said.get(word, True), bool):
+            raise NotPlayableError(f"{word} is yes or no")
+    spared, both = said.get("strict") is False, said.get("both_keys") is True
+    if spared and both:
+        raise NotPlayableError("a lock of both keys is strict")
+    return {"two_keys": spared, **({"both_keys": True} if both else {})}
 
 
 def _loosens(step: Step) -> bool:

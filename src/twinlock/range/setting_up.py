@@ -27,7 +27,7 @@ from twinlock.range.duress import make_ready
 from twinlock.range.key_use import use_long_ago
 from twinlock.range.leaving import small_exit
 from twinlock.range.limits import limit_of
-from twinlock.range.own_words import lock_days
+from twinlock.range.own_words import lock_days, lock_kind
 from twinlock.range.places import NETWORK, OLD, PAIRS, Places, band_bp, pairs_of
 from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
@@ -232,17 +232,14 @@ def lock_of(spec: AccountSpec) -> dict[str, Any] | None:
     """Return the payload of the owner's lock, or None. Raises NotPlayableError: it has no form."""
     said = "1d" if spec.lock is True else spec.lock or {}
     said = {"delay": said} if isinstance(said, str) else said
-    if not isinstance(said, dict) or set(said) - {"delay", "strict"}:
-        raise NotPlayableError("account.lock: a lock has a delay, and may be strict")
-    if not isinstance(said.get("strict", True), bool):
-        raise NotPlayableError("account.lock: strict is yes or no")
+    if not isinstance(said, dict) or set(said) - {"delay", "strict", "both_keys"}:
+        raise NotPlayableError("account.lock: a lock has a delay, may be strict, and of both keys")
     if not said:
         return None
     try:
-        days = lock_days(str(said.get("delay", "1d")))
+        return {"days": lock_days(str(said.get("delay", "1d"))), **lock_kind(said)}
     except NotPlayableError as why:
         raise NotPlayableError(f"account.lock: {why}") from why
-    return {"days": days, "two_keys": said.get("strict") is False}
 
 
 async def _bind_all(customer: Customer, spec: AccountSpec) -> None:

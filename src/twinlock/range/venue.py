@@ -26,6 +26,7 @@ from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.bootstrap.ruling import Ruling
 from twinlock.bootstrap.serving import Shelves, Steering, open_api, open_on
 from twinlock.bootstrap.trust import trust_of
 from twinlock.bootstrap.world import (
@@ -193,7 +194,7 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
             async with open_on(
                 shelves,
                 world,
-                book=book,
+                ruling=Ruling(book, texts=shelves.policies),
                 clock=turned.clock,
                 prices=turned.prices,
                 steering=turned.steering,

@@ -29,7 +29,7 @@ from twinlock.domain.commands import (
     ReportSimChange,
 )
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST, ChannelAddressError, normal_address
-from twinlock.domain.decisions import Decided
+from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.destinations import Listed, listing
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.drafts import Where
@@ -61,6 +61,7 @@ from twinlock.ports.keys import (
 )
 from twinlock.proofs import recovery_codes, totp
 from twinlock.proofs.addresses.normal import normal_where
+from twinlock.services.ruled import by_rules
 
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 
@@ -144,25 +145,27 @@ class Accounts:
         places = {(one.kind, normal_address(one.kind, one.address)) for one in opening.channels}
         if len(places) < len(opening.channels):
             raise ChannelAddressError("two channels have one address")
-        rules = self._policies.rules()
+        policy = self._policies.rules().policy
         named = account_id(self._entropy.draw(16))
         listed = tuple(
-            normal_where(one.network, one.address, one.memo, rules.policy)
-            for one in opening.destinations
+            normal_where(one.network, one.address, one.memo, policy) for one in opening.destinations
         )
         account = self._new_account(named, opening)
-        committed = await self._store.run(
-            Work(
-                account_id=named,
-                decide=lambda state, now: decide(
-                    state, OpenAccount(account=account), rules=rules, now=now
-                ),
-                actor=actor,
-                policy=rules.policy.name,
-                idempotency=idempotency,
-                action_id=named,
-                opens=account,
-            )
+        committed = await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=named,
+                    decide=lambda state, now: decide(
+                        state, OpenAccount(account=account), rules=rules, now=now
+                    ),
+                    actor=actor,
+                    policy=rules.policy.name,
+                    idempotency=idempotency,
+                    action_id=named,
+                    opens=account,
+                )
+            ),
         )
         if committed.repeated:
             named = AccountId(committed.repeated)
@@ -196,7 +199,6 @@ class Accounts:
         )
 
     async def _import(self, named: AccountId, where: Where, *, actor: str) -> None:
-        rules = self._policies.rules()
         names = self._blind.names(
             Place(account=named, network=where.network, address=where.address, memo=where.memo)
         )
@@ -212,25 +214,28 @@ class Accounts:
             imported=True,
         )
 
-        def run(state: State, now: datetime) -> Decided:
+        def run(state: State, now: datetime, rules: Rules) -> Decided:
             known = present(state.destination_id, "the destination's stream is at hand")
             command = ImportDestination(destination=replace(new, destination_id=known))
             return decide(state, command, rules=rules, now=now)
 
-        await self._store.run(
-            Work(
-                account_id=named,
-                destination_id=destination_id,
-                also=names[1:],
-                decide=run,
-                actor=actor,
-                policy=rules.policy.name,
-                idempotency=Idempotency(
-                    key=f"import:{destination_id}",
-                    digest=tagged_hash("import/v1", encode(where)),
-                ),
-                action_id=destination_id,
-            )
+        await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=named,
+                    destination_id=destination_id,
+                    also=names[1:],
+                    decide=lambda state, now: run(state, now, rules),
+                    actor=actor,
+                    policy=rules.policy.name,
+                    idempotency=Idempotency(
+                        key=f"import:{destination_id}",
+                        digest=tagged_hash("import/v1", encode(where)),
+                    ),
+                    action_id=destination_id,
+                )
+            ),
         )
 
     async def look(self, named: AccountId) -> tuple[Account, datetime]:
@@ -401,16 +406,18 @@ class Accounts:
         stands_for: str,
     ) -> str:
         """Return what the key stood for before, or ""."""
-        rules = self._policies.rules()
-        committed = await self._store.run(
-            Work(
-                account_id=named,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                actor=actor,
-                policy=rules.policy.name,
-                idempotency=idempotency,
-                action_id=stands_for,
-            )
+        committed = await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=named,
+                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                    actor=actor,
+                    policy=rules.policy.name,
+                    idempotency=idempotency,
+                    action_id=stands_for,
+                )
+            ),
         )
         return committed.repeated
 

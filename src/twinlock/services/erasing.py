@@ -28,8 +28,9 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import reasons
-from twinlock.ports import Clock, Policies, Store, Work
+from twinlock.ports import Clock, Committed, Policies, Store, Work
 from twinlock.ports.erasure import ErasableAccounts
+from twinlock.services.ruled import by_rules
 
 ACTOR = "operator:erase-due"
 # What is wrong with one account, and keeps no other from being erased: somebody may hold it, too.
@@ -83,16 +84,12 @@ class Erasing:
 
     async def _erase(self, named: AccountId, action: OpenAction) -> Outcome | None:
         """Return what became of it, or None where it is over: vetoed, or carried out by another."""
-        rules, action_id = self._policies.rules(), action.action_id
+        action_id = action.action_id
         try:
             await self._check_proved(named, action)
-            work = _work(named, action_id, rules)
-            committed = await self._accounts.erase(work)
-            decided = present(committed.decided, "it was decided")
-            if not committed.indexes and (len(decided.states) > 1 or _lengthens(decided)):
-                with suppress(UnavailableError):  # Somebody else may have written it meanwhile.
-                    await self._store.run(_without_a_refusal(work))
-                committed = await self._accounts.erase(work)
+            committed = await by_rules(
+                self._policies, lambda rules: self._try(_work(named, action_id, rules))
+            )
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
             return None
         except FAULTS as error:
@@ -101,6 +98,15 @@ class Erasing:
             return Outcome(account_id=named, action_id=action_id, index=committed.indexes[-1])
         missing = committed.answer.requirement
         return Outcome(account_id=named, action_id=action_id, reasons=reasons(missing))
+
+    async def _try(self, work: Work) -> Committed:
+        committed = await self._accounts.erase(work)
+        decided = present(committed.decided, "it was decided")
+        if not committed.indexes and (len(decided.states) > 1 or _lengthens(decided)):
+            with suppress(UnavailableError):  # Somebody else may have written it meanwhile.
+                await self._store.run(_without_a_refusal(work))
+            committed = await self._accounts.erase(work)
+        return committed
 
     async def _check_proved(self, named: AccountId, action: OpenAction) -> None:
         """Check that one of the entries that may have completed its proof did.

@@ -16,6 +16,7 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Policies, Store, Work
 from twinlock.ports.records import Records
+from twinlock.services.ruled import by_rules
 
 
 class Exporting:
@@ -35,15 +36,17 @@ class Exporting:
         Raises:
             AccountUnknownError, AccountErasedError: there is no such account.
         """
-        rules = self._policies.rules()
         command = RecordExport()
-        committed = await self._store.run(
-            Work(
-                account_id=named,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                actor=actor,
-                policy=rules.policy.name,
-            )
+        committed = await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=named,
+                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                    actor=actor,
+                    policy=rules.policy.name,
+                )
+            ),
         )
         account = await self._store.account(named)
         return self._document(account, at=committed.at)

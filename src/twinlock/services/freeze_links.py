@@ -15,6 +15,7 @@ from twinlock.domain.ids import ENTROPY_BYTES, ActionId, ChannelId, account_of
 from twinlock.domain.ids import action_id as new_action_id
 from twinlock.domain.vetoes import freeze_token
 from twinlock.ports import Clock, Entropy, Idempotency, Policies, Store, Work
+from twinlock.services.ruled import by_rules
 
 
 class FreezeLinks:
@@ -79,16 +80,18 @@ class FreezeLinks:
             channel_id=channel.channel_id,
             told_at=action.proposed_at,
         )
-        rules = self._policies.rules()
-        committed = await self._store.run(
-            Work(
-                account_id=account.account_id,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                actor=actor,
-                policy=rules.policy.name,
-                idempotency=idempotency,
-                teller=self._policies.teller(),
-            )
+        committed = await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=account.account_id,
+                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                    actor=actor,
+                    policy=rules.policy.name,
+                    idempotency=idempotency,
+                    teller=self._policies.teller(),
+                )
+            ),
         )
         if committed.repeated:
             return ActionId(committed.repeated), None

@@ -15,7 +15,7 @@ import msgspec
 from twinlock.domain.account import Account, State
 from twinlock.domain.actions import ApiKeyCreate
 from twinlock.domain.commands import RevokeIntegrator
-from twinlock.domain.decisions import Decided
+from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.drafts import ApiKeyCreateDraft, parse
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import AccountUnknownError, TwinlockError
@@ -23,6 +23,7 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, parse_account_id
 from twinlock.ports import Policies, Store, Work
 from twinlock.ports.keys import BlindIndex, MarkedAccounts
+from twinlock.services.ruled import by_rules
 
 PAGE_MOST = 200  # Accounts in one call: some seconds, and each is an entry of the log.
 AT_ONCE = 20  # As many requests as one group commit likes.
@@ -81,20 +82,24 @@ class Integrators:
         try:
             found = _keys_of(await self._store.account(named), integrator)
             if found:
-                await self._store.run(self._work(named, integrator, actor=actor))
+                await by_rules(
+                    self._policies,
+                    lambda rules: self._store.run(_work(named, integrator, rules, actor=actor)),
+                )
         except (AccountErasedError, AccountUnknownError):
             return 0
         except TwinlockError:
             return None
         return found
 
-    def _work(self, named: AccountId, integrator: str, *, actor: str) -> Work:
-        rules, command = self._policies.rules(), RevokeIntegrator(integrator=integrator)
 
-        def run(state: State, now: datetime) -> Decided:
-            return decide(state, command, rules=rules, now=now)
+def _work(named: AccountId, integrator: str, rules: Rules, *, actor: str) -> Work:
+    command = RevokeIntegrator(integrator=integrator)
 
-        return Work(account_id=named, decide=run, actor=actor, policy=rules.policy.name)
+    def run(state: State, now: datetime) -> Decided:
+        return decide(state, command, rules=rules, now=now)
+
+    return Work(account_id=named, decide=run, actor=actor, policy=rules.policy.name)
 
 
 def check_name(integrator: str) -> None:

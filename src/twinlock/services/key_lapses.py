@@ -12,12 +12,13 @@ from datetime import datetime
 from twinlock.domain.account import State
 from twinlock.domain.api_keys import ends_soon
 from twinlock.domain.commands import WarnOfLapse
-from twinlock.domain.decisions import Decided
+from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.errors import ClockUntrustedError, TwinlockError, UnavailableError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.keys import BlindIndex, MarkedAccounts
+from twinlock.services.ruled import by_rules
 
 ACTOR = "twinlock:keys"
 PAGE_MOST = 200  # Names of accounts in memory at once; each is read by itself.
@@ -59,20 +60,22 @@ class KeyLapsing:
         return told
 
     async def _tell(self, named: AccountId) -> int:
-        rules = self._policies.rules()
+        try:
+            return await by_rules(self._policies, lambda rules: self._warn(named, rules))
+        except (ClockUntrustedError, UnavailableError):
+            raise
+        except TwinlockError:  # It is gone, or it cannot decide: another may.
+            return 0
+
+    async def _warn(self, named: AccountId, rules: Rules) -> int:
         command = WarnOfLapse(lapses=rules.policy.statutes.key_lapses)
 
         def run(state: State, now: datetime) -> Decided:
             return decide(state, command, rules=rules, now=now)
 
-        try:
-            account, now = await self._store.account(named), self._clock.now(database_at=None)
-            if not ends_soon(account.api_keys, lapses=command.lapses, now=now):
-                return 0  # No entry in the log for what is no news.
-            work = Work(account_id=named, decide=run, actor=ACTOR, policy=rules.policy.name)
-            await self._store.run(work)
-        except (ClockUntrustedError, UnavailableError):
-            raise
-        except TwinlockError:  # It is gone, or it cannot decide: another may.
-            return 0
+        account, now = await self._store.account(named), self._clock.now(database_at=None)
+        if not ends_soon(account.api_keys, lapses=command.lapses, now=now):
+            return 0  # No entry in the log for what is no news.
+        work = Work(account_id=named, decide=run, actor=ACTOR, policy=rules.policy.name)
+        await self._store.run(work)
         return 1

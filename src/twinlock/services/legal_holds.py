@@ -10,6 +10,7 @@ from twinlock.domain.errors import MalformedError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Idempotency, Policies, Store, Work
+from twinlock.services.ruled import by_rules
 
 
 class LegalHolds:
@@ -46,16 +47,18 @@ class LegalHolds:
         actor: str,
         idempotency: Idempotency | None,
     ) -> None:
-        rules = self._policies.rules()
-        await self._store.run(
-            Work(
-                account_id=named,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                actor=actor,
-                policy=rules.policy.name,
-                idempotency=idempotency,
-                action_id=named,
-            )
+        await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=named,
+                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                    actor=actor,
+                    policy=rules.policy.name,
+                    idempotency=idempotency,
+                    action_id=named,
+                )
+            ),
         )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from twinlock.domain.canonical import b64url
+from twinlock.domain.errors import MalformedError
 from twinlock.domain.officers.keys import OfficersWrongError, named
 from twinlock.domain.officers.platform import (
     NotHaltedError,
@@ -24,13 +25,14 @@ from twinlock.domain.officers.statements import (
     AnyAct,
     Change,
     Halt,
+    PolicyAct,
     Resume,
     Signed,
     Statement,
     statement_of,
 )
 from twinlock.ports import Clock, Entropy
-from twinlock.ports.officers import Chain, PlatformActs
+from twinlock.ports.officers import Chain, PlacedAct, PlatformActs
 from twinlock.proofs.officers import checked
 
 
@@ -44,10 +46,23 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     act: AnyAct | None
 
 
+def tell_act(one: PlacedAct) -> Told:
+    """Return an act as it is told."""
+    signed = one.leaf.signed
+    return Told(
+        number=one.leaf.n,
+        index=one.index,
+        at=one.leaf.at,
+        officer="" if signed is None else signed.said.officer,
+        act=None if signed is None else signed.said.act,
+    )
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How the platform stands. ``done``: the last act took effect, and waits for no second officer.
 
     ``halt`` is the act that a resume names, ``since`` the one that a change of officers names;
+    ``policy`` is the digest of the version in force, "" where officers activated none.
     ``change_at`` is when the change that was agreed to last can be made, at the earliest.
     """
 
@@ -60,6 +75,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     agreed: tuple[str, ...]
     done: bool
     acts: tuple[Told, ...]
+    policy: str = ""
     change_at: datetime | None = None
 
 
@@ -74,13 +90,19 @@ class Officers:
         self._entropy = entropy
         self._log = log_origin
 
-    async def appoint(self, keys: tuple[str, ...]) -> Standing:
-        """Name the first officers, by their public keys. Raises OfficersWrongError."""
+    async def appoint(self, keys: tuple[str, ...], *, policy: str) -> Standing:
+        """Name the first officers, by their public keys, and the policy in force, by its digest.
+
+        From then on that decides, and what officers activate.
+
+        Raises:
+            OfficersWrongError: these cannot be officers, or there are some.
+        """
 
         def speak(platform: Platform, at: datetime) -> PlatformLeaf:
             if platform.acts:
                 raise OfficersWrongError("there are officers already: two of them make others")
-            return appointed(keys, at=at)
+            return appointed(keys, policy=policy, at=at)
 
         return self._standing(await self._acts.append(speak))
 
@@ -88,9 +110,12 @@ class Officers:
         """Do what an officer says.
 
         Raises:
+            MalformedError: it is about a policy (``policy_life``).
             OfficersMissingError, StatementRefusedError: it counts for nothing.
             NotHaltedError, OfficersWrongError: it cannot be done.
         """
+        if isinstance(signed.said.act, PolicyAct):
+            raise MalformedError("this is said about a policy, and not the platform")
         sound = checked(signed)
         return self._standing(
             await self._acts.append(
@@ -129,16 +154,7 @@ class Officers:
 
     def _standing(self, chain: Chain) -> Standing:
         platform = chain.platform
-        told = tuple(
-            Told(
-                number=one.leaf.n,
-                index=one.index,
-                at=one.leaf.at,
-                officer="" if one.leaf.signed is None else one.leaf.signed.said.officer,
-                act=None if one.leaf.signed is None else one.leaf.signed.said.act,
-            )
-            for one in chain.acts
-        )
+        told = tuple(map(tell_act, chain.acts))
         halted = None if platform.halt is None else told[platform.halt].act
         last = told[-1] if told else None
         agreeing = {*platform.resuming}
@@ -156,5 +172,6 @@ class Officers:
             agreed=tuple(sorted(agreeing)),
             done=not agreeing,
             acts=told,
+            policy=platform.versions.policy,
             change_at=change_at,
         )

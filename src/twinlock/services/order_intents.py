@@ -43,9 +43,10 @@ from twinlock.domain.order_intents.model import (
     ticket_digest,
 )
 from twinlock.domain.order_intents.view import TradePermit, TradingView, permit_of, used_today
-from twinlock.ports import Clock, Policies, Store, Work
+from twinlock.ports import Clock, Committed, Policies, Store, Work
 from twinlock.ports.order_intents import OrderCounts
 from twinlock.proofs.sessions import check_session
+from twinlock.services.ruled import by_rules
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class OrderIntents:
             for one, answer in zip(again, anew.answers, strict=True):
                 answers[one] = answer
         told = tuple(answers)
-        await self._tell(_to_tell(intents, told, views, now=now), rules)
+        await self._tell(_to_tell(intents, told, views, now=now))
         return told
 
     async def _examined(self, intents: tuple[Intent, ...], basis: _Basis) -> _Found:
@@ -149,7 +150,7 @@ class OrderIntents:
             if at is not None and self._tried.get(view.account_id) != at:
                 late.setdefault(view.account_id, []).append(number)
         some = dict(list(late.items())[:TOLD_MOST])
-        done = await self._run(dict.fromkeys(some, RecordTrading()), basis.rules)
+        done = await self._run(dict.fromkeys(some, RecordTrading()))
         for named in done:
             at = present(found.views[named].due_at(basis.now), "it was due")
             _keep(self._tried, named, at)
@@ -207,13 +208,13 @@ class OrderIntents:
 
     # --- What the log is told ---
 
-    async def _tell(self, due: Mapping[str, RecordTrading], rules: Rules) -> None:
+    async def _tell(self, due: Mapping[str, RecordTrading]) -> None:
         """Tell the log of keys and sessions that trade; what fails is told by a later batch."""
-        await self._run(dict(list(due.items())[:TOLD_MOST]), rules)
+        await self._run(dict(list(due.items())[:TOLD_MOST]))
 
-    async def _run(self, of: Mapping[str, RecordTrading], rules: Rules) -> tuple[str, ...]:
+    async def _run(self, of: Mapping[str, RecordTrading]) -> tuple[str, ...]:
         """Commit what is told of these accounts; return those of which it was."""
-        works = [self._store.run(_work(AccountId(one), used, rules)) for one, used in of.items()]
+        works = [self._record(AccountId(one), used) for one, used in of.items()]
         done = []
         for named, result in zip(
             of, await asyncio.gather(*works, return_exceptions=True), strict=True
@@ -223,6 +224,11 @@ class OrderIntents:
             elif not isinstance(result, TwinlockError):
                 raise result
         return tuple(done)
+
+    async def _record(self, named: AccountId, used: RecordTrading) -> Committed:
+        return await by_rules(
+            self._policies, lambda rules: self._store.run(_work(named, used, rules))
+        )
 
 
 def _keep(known: OrderedDict[K, T], name: K, value: T) -> None:

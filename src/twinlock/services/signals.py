@@ -44,6 +44,7 @@ from twinlock.proofs.sets import (
     parts_of,
     verify_set,
 )
+from twinlock.services.ruled import by_rules
 
 
 class SignalsTooManyError(TwinlockError):
@@ -145,7 +146,6 @@ class Signals:
         Raises:
             SetRefusedError, SignalsTooManyError: as ``receive`` says.
         """
-        rules = self._policies.rules()
         said = encode({"c": event.claims, "e": event.event, "s": event.subject})
         name = b64url(sha256(event.jti.encode()).digest())
         once = Idempotency(
@@ -155,15 +155,21 @@ class Signals:
             if await self._store.stands_for(named, once) is not None:
                 return True
             await self._store.account(named)  # Whoever is not known here is not counted.
-            work = Work(
-                account_id=named,
-                decide=lambda state, now: decide(state, signal, rules=rules, now=now),
-                actor=f"signal:{signal.stream}",
-                policy=rules.policy.name,
-                idempotency=once,
-                action_id=named,
+            await by_rules(
+                self._policies,
+                lambda rules: self._run(
+                    signal.stream,
+                    Work(
+                        account_id=named,
+                        decide=lambda state, now: decide(state, signal, rules=rules, now=now),
+                        actor=f"signal:{signal.stream}",
+                        policy=rules.policy.name,
+                        idempotency=once,
+                        action_id=named,
+                    ),
+                    most=most,
+                ),
             )
-            await self._run(signal.stream, work, most=most)
         except (AccountUnknownError, AccountErasedError):
             return False
         except IdempotencyConflictError as error:

@@ -34,6 +34,7 @@ from twinlock.ports.log import (
     LogSigner,
     PublishedHeads,
 )
+from twinlock.services.ruled import by_rules
 
 SPEND_ID_FORM = r"\A[A-Za-z0-9_.:-]+\Z"
 FEE_FORM = r"\A(0|[1-9][0-9]{0,77})\Z"
@@ -100,7 +101,6 @@ class Spends:
                 have cosigned that so far.
         """
         account = await self._store.account(account_of(action_id))
-        rules = self._policies.rules()
         command = Spend(
             action_id=action_id, spend_id=spending.spend_id, fee_minor=spending.fee_minor
         )
@@ -109,16 +109,19 @@ class Spends:
             names = () if place is None else self._blind.names(place)
             # Prevents: exits that are over, with authorizations that nobody sees while they live.
             await self._published.check_keeps_up()
-            committed = await self._store.run(
-                Work(
-                    account_id=account.account_id,
-                    destination_id=names[0] if names else None,
-                    also=names[1:],
-                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                    actor=actor,
-                    policy=rules.policy.name,
-                    teller=self._policies.teller(),
-                )
+            committed = await by_rules(
+                self._policies,
+                lambda rules: self._store.run(
+                    Work(
+                        account_id=account.account_id,
+                        destination_id=names[0] if names else None,
+                        also=names[1:],
+                        decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                        actor=actor,
+                        policy=rules.policy.name,
+                        teller=self._policies.teller(),
+                    )
+                ),
             )
         except ActionUnknownError:
             if await self._store.halted_at() is not None:

@@ -6,13 +6,14 @@ from twinlock.domain.commands import OfficerSpeaks
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
-from twinlock.domain.officers.platform import standing_bytes
+from twinlock.domain.officers.standing import standing_bytes
 from twinlock.domain.officers.statements import Release, Signed, Suspend
 from twinlock.domain.suspending import NotSuspendedError, PlatformChangedError
 from twinlock.domain.suspensions import AccountSuspension
 from twinlock.ports import Policies, Store, Work
 from twinlock.ports.officers import PlatformActs
 from twinlock.proofs.officers import checked
+from twinlock.services.ruled import by_rules
 
 ACTOR = "officer"
 TRIES = 3  # Officers act once a week; two of them in one moment are many.
@@ -71,15 +72,17 @@ class Suspensions:
             instead=platform.instead,
             log=self._log,
         )
-        rules = self._policies.rules()
-        committed = await self._store.run(
-            Work(
-                account_id=named,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                actor=f"{ACTOR}:{signed.said.officer}",
-                policy=rules.policy.name,
-                action_id=named,
-            )
+        committed = await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=named,
+                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                    actor=f"{ACTOR}:{signed.said.officer}",
+                    policy=rules.policy.name,
+                    action_id=named,
+                )
+            ),
         )
         account = await self._store.account(named)
         suspension = account.suspension

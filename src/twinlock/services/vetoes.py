@@ -28,6 +28,7 @@ from twinlock.ports import (
     Work,
 )
 from twinlock.proofs.sessions import check_session
+from twinlock.services.ruled import by_rules
 
 
 class No(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,17 +103,19 @@ class Vetoes:
     async def _run(
         self, command: Veto | Repudiate, *, actor: str, idempotency: Idempotency
     ) -> Answered | None:
-        rules = self._policies.rules()
-        committed = await self._store.run(
-            Work(
-                account_id=account_of(command.action_id),
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                actor=actor,
-                policy=rules.policy.name,
-                idempotency=idempotency,
-                action_id=command.action_id,
-                teller=self._policies.teller(),
-            )
+        committed = await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=account_of(command.action_id),
+                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                    actor=actor,
+                    policy=rules.policy.name,
+                    idempotency=idempotency,
+                    action_id=command.action_id,
+                    teller=self._policies.teller(),
+                )
+            ),
         )
         return None if committed.repeated else committed.answered
 

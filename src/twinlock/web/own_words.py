@@ -89,10 +89,18 @@ def _above(cents: int | None) -> str:
     return _NEVER if cents is None else f"To more than {dollars(cents)} a day"
 
 
+_BESIDE = Line(
+    label="What is needed beside it",
+    text="Two independent authenticators; the wait begins with the second. "
+    "30 days after you reported one lost, the other one",
+)
+
+
 def _lock(payload: LockTighten | LockLoosen) -> Told:
     loosens = isinstance(payload, LockLoosen)
     days = f"{payload.days} days" if payload.days != 1 else "1 day"
-    keys = "Two independent authenticators, shown together" if payload.two_keys else "Nobody"
+    spared = payload.two_keys and not payload.both_keys
+    keys = "Two independent authenticators, shown together" if spared else "Nobody"
     if not payload.days:
         return Told(
             title="End your lock",
@@ -104,6 +112,7 @@ def _lock(payload: LockTighten | LockLoosen) -> Told:
         lines=(
             Line(label="All that leaves or weakens waits", text=days, heed=loosens),
             Line(label="Who is spared the wait", text=keys),
+            *((_BESIDE,) if payload.both_keys else ()),
         ),
         effect=(
             "It holds when the old lock's delay is over and nobody has objected."

@@ -10,6 +10,7 @@ from support.facts import FOREVER
 
 from twinlock.domain import key_laws, laws, member_laws, own_laws
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.both_keys import two_keys_are_there
 from twinlock.domain.bounds import BUDGET_CENTS_MOST
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.key_laws import within_budget
@@ -713,6 +714,13 @@ def test_however_large_a_budget_was_signed_only_a_small_sum_leaves_without_a_pro
 
 
 EXIT = "withdrawal.crypto"
+BOTH = Lock(days=2, both_keys=True)
+
+
+def both() -> Prove:
+    return Prove(code=Reason.BOTH_KEYS_NEEDED, level=TOP, roots=2)
+
+
 AGREE = Prove(code=Reason.AGREEMENT_NEEDED, level=Level.NONE, factors=(Factor.TRUSTED_CONTACT,))
 OWN = [
     (laws.a_halt_stops_every_exit, the(EXIT), NOTHING),
@@ -768,6 +776,59 @@ OWN = [
         ),
         WaitUntil(code=Reason.LOCKED, until=NOON + 2 * DAY),
     ),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=BOTH, shown_roots=("a", "b"), roots_bound=2),
+        wait(Reason.LOCKED, NOON + 2 * DAY),
+    ),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=BOTH, shown_roots=("a", "b"), roots_bound=2, proved_at=NOON - 2 * DAY),
+        NOTHING,
+    ),
+    (
+        own_laws.a_lock_delays,
+        the("destination.add", lock=BOTH, roots_bound=2, proved_at=None),
+        all_of(both(), wait(Reason.LOCKED, NOON + 2 * DAY)),
+    ),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=BOTH, roots_bound=2, **NOT_SHOWN),
+        all_of(both(), wait(Reason.LOCKED, NOON + 2 * DAY)),
+    ),
+    (own_laws.a_lock_delays, the(EXIT, lock=BOTH, roots_bound=2, proved_at=NOON - 9 * DAY), both()),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=BOTH, roots_bound=2, one_root_from=NOON + DAY, proved_at=NOON - 9 * DAY),
+        wait(Reason.BOTH_KEYS_NEEDED, NOON + DAY),
+    ),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=BOTH, roots_bound=2, one_root_from=NOON, proved_at=NOON - 2 * DAY),
+        NOTHING,
+    ),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=BOTH, roots_bound=1, **NOT_SHOWN),
+        all_of(
+            Prove(code=Reason.LOCKED, level=TOP),
+            wait(Reason.LOCKED, NOON + 2 * DAY),
+        ),
+    ),
+    (own_laws.a_lock_delays, the("freeze.set", lock=BOTH, roots_bound=2), NOTHING),
+    (two_keys_are_there, the("lock.tighten", asked_both_keys=True, roots_bound=2), NOTHING),
+    (two_keys_are_there, the("lock.tighten", asked_lock_days=30, roots_bound=1), NOTHING),
+    (two_keys_are_there, the(EXIT, asked_both_keys=True), NOTHING),
+    (
+        two_keys_are_there,
+        the("lock.loosen", asked_both_keys=True, roots_bound=1),
+        Never(code=Reason.KEYS_TOO_FEW),
+    ),
+    (
+        two_keys_are_there,
+        the("lock.tighten", asked_both_keys=True, roots_bound=2, one_root_from=NOON + DAY),
+        Never(code=Reason.KEYS_TOO_FEW),
+    ),
     (own_laws.what_tightens_is_tighter, the("limit.lower"), NOTHING),
     (
         own_laws.what_tightens_is_tighter,
@@ -777,6 +838,11 @@ OWN = [
     (own_laws.what_tightens_is_tighter, the("limit.raise", tightens=False), NOTHING),
     (own_laws.a_weak_lock_is_short, the("lock.tighten", asked_lock_days=3), NOTHING),
     (own_laws.a_weak_lock_is_short, the("lock.loosen", asked_lock_days=30), NOTHING),
+    (
+        own_laws.a_weak_lock_is_short,
+        the("lock.tighten", asked_lock_days=1, asked_both_keys=True, **NOT_SHOWN),
+        proof(),
+    ),
     (own_laws.a_contact_agrees, the(EXIT, value_cents=5), NOTHING),
     (own_laws.a_contact_agrees, the(EXIT, value_cents=5, agreement_cents=5), NOTHING),
     (own_laws.a_contact_agrees, the(EXIT, value_cents=5, day_cents=1, agreement_cents=5), AGREE),

@@ -317,6 +317,16 @@ def test_under_a_lock_a_band_waits_as_long_as_what_loosens(two_keys: bool) -> No
     assert (after(5 * DAY), after(5 * DAY - timedelta(seconds=1))) == ([], ["trade_rate"])
 
 
+def test_under_a_lock_of_both_keys_no_band_exempts() -> None:
+    """Prevents: a key that one stolen authenticator made, or a stolen key, that trades it away."""
+    fast, order = {Name(ALICE): Count(orders=10_000)}, an_order(**BY_KEY)
+    locked = replace(a_trading_account(), lock=Lock(days=5, both_keys=True))
+    locked = replace(locked, api_keys=(replace(KEY, created_at=NOON - 9 * DAY),))
+
+    assert why(order, account=locked, counts=fast) == ["trade_rate"]
+    assert why(order, account=replace(locked, lock=Lock(days=5)), counts=fast) == []
+
+
 def test_no_band_exempts_far_from_the_middle_of_a_thin_pair() -> None:
     wide = replace(KEY, price_band_bp=1_000)
     account = replace(a_trading_account(), api_keys=(wide,))

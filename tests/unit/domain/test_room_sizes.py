@@ -317,7 +317,7 @@ def a_full_account(*actions: OpenAction) -> Account:
     codes = replace(candidate, factor=Factor.RECOVERY_CODE, secret="s" * 214)  # one set at most
     base = replace(an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST), former=LONGEST_FORMER)
     return replace(
-        base,
+        replace(base, undercut_at=SECOND, fell_at=SECOND, picked_at=SECOND),
         enrolling_until=LATE,
         destinations_required=True,
         channels=(CHANNEL,) * CHANNELS_MOST,
@@ -339,8 +339,6 @@ def a_full_account(*actions: OpenAction) -> Account:
         key_told_at=SECOND,
         attempt_told_at=SECOND,
         rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND, SECOND, SECOND),
-        undercut_at=SECOND,
-        picked_at=SECOND,
         sim_changed_at=LATE,
         signals=Signals(
             since=SECOND,
@@ -456,6 +454,7 @@ def without_what_passes(account: Account) -> Account:
         attempt_told_at=0,
         rings=Rings(),
         undercut_at=0,
+        fell_at=0,
         picked_at=0,
         sim_changed_at=None,
         paid={},

@@ -52,6 +52,7 @@ async def test_a_lock_is_tightened_at_once_and_loosened_after_its_own_delay() ->
         pytest.param("lock.tighten", {"to": "soon"}, id="no length"),
         pytest.param("lock.tighten", {"to": "36h"}, id="no whole days"),
         pytest.param("lock.loosen", {"why": "so"}, id="a parameter"),
+        pytest.param("lock.tighten", {"both_keys": "so"}, id="neither yes nor no"),
     ],
 )
 async def test_a_word_of_limits_and_locks_without_a_meaning_is_told(

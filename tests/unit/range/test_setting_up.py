@@ -142,6 +142,9 @@ async def test_every_authenticator_is_bound_for_real() -> None:
         pytest.param({"lock": {"delay": "soon"}}, "account.lock", id="a lock"),
         pytest.param({"lock": 7}, "account.lock", id="a lock of nothing"),
         pytest.param({"lock": {"delay": "2d", "strict": "so"}}, "yes or no", id="half strict"),
+        pytest.param(
+            {"lock": {"strict": False, "both_keys": True}}, "is strict", id="spares and needs keys"
+        ),
         pytest.param({"authenticators": (Proof.WALLET,)}, "'wallet' cannot be bound", id="a key"),
         pytest.param({"trusted_contacts": 3}, "2 at most", id="three contacts"),
         pytest.param({"authenticators": ()}, "cannot sign in", id="nobody who could sign in"),
@@ -165,6 +168,8 @@ async def test_an_account_that_cannot_be_had_is_not_playable(
         ("7d", {"days": 7, "two_keys": False}),
         ({"delay": "72h"}, {"days": 3, "two_keys": False}),
         ({"strict": False}, {"days": 1, "two_keys": True}),
+        ({"both_keys": True}, {"days": 1, "two_keys": False, "both_keys": True}),
+        ({"both_keys": False}, {"days": 1, "two_keys": False}),
     ],
 )
 def test_a_lock_has_the_delay_that_is_said_in_either_form(

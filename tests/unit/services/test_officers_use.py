@@ -3,7 +3,19 @@
 from datetime import UTC, datetime
 
 import pytest
-from support.officers import ADA, BEN, CLEO, DORA, EVE, HALT, LOG, Board, MemoryActs, Officer
+from support.officers import (
+    ADA,
+    BEN,
+    CLEO,
+    DORA,
+    EVE,
+    FOUNDING,
+    HALT,
+    LOG,
+    Board,
+    MemoryActs,
+    Officer,
+)
 from support.stores import ENTROPY
 
 from twinlock.domain.bounds import OFFICERS_AGREEMENT_LIFETIME, OFFICERS_WAIT, STATEMENT_LIFETIME
@@ -47,12 +59,12 @@ async def test_officers_are_appointed_once() -> None:
     scene = Scene()
     keys = (ADA.key, BEN.key, CLEO.key)
 
-    standing = await scene.use.appoint(keys)
+    standing = await scene.use.appoint(keys, policy=FOUNDING)
 
     assert standing.officers == tuple(sorted(keys))
     assert (standing.done, standing.halt, standing.log) == (True, None, LOG)
     with pytest.raises(OfficersWrongError, match="officers already"):
-        await scene.use.appoint((DORA.key, EVE.key, ADA.key))
+        await scene.use.appoint((DORA.key, EVE.key, ADA.key), policy=FOUNDING)
 
 
 async def test_each_statement_has_its_own_nonce_and_lasts_ten_minutes(scene: Scene) -> None:

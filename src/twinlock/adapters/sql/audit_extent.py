@@ -14,10 +14,12 @@ from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.log.merkle import HASH_BYTES, MAX_SIZE, Frontier
 from twinlock.domain.officers.platform import (
     Platform,
-    check_standing,
     followed,
     label_of,
     read_leaf,
+)
+from twinlock.domain.officers.standing import (
+    check_standing,
     read_standing,
 )
 from twinlock.domain.policy.annotations import PolicyRefusedError
@@ -102,12 +104,15 @@ async def platform_acts(
 def _halts(leaves: list[tuple[int, bytes]]) -> PlatformActs:
     halts: list[tuple[int, int]] = []
     officers: list[tuple[int, tuple[str, ...], Mapping[str, str]]] = []
+    policies: list[tuple[int, bytes]] = []
     platform, since = Platform(), 0
     for index, entry in leaves:
-        before, named = platform.halt, platform.officers
+        before, named, ruled = platform.halt, platform.officers, platform.versions.policy
         platform = followed(platform, read_leaf(entry))
         if platform.officers != named:
             officers.append((index, platform.officers, platform.instead))
+        if platform.versions.policy != ruled:
+            policies.append((index, platform.versions.policy.encode("ascii")))
         if before is None and platform.halt is not None:
             since = index
         elif before is not None and platform.halt is None:
@@ -115,7 +120,10 @@ def _halts(leaves: list[tuple[int, bytes]]) -> PlatformActs:
     if platform.halt is not None:
         halts.append((since, MAX_SIZE))
     return PlatformActs(
-        acts=frozenset(index for index, _ in leaves), halts=tuple(halts), officers=tuple(officers)
+        acts=frozenset(index for index, _ in leaves),
+        halts=tuple(halts),
+        officers=tuple(officers),
+        policies=tuple(policies),
     )
 
 

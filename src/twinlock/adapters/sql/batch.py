@@ -11,7 +11,8 @@ Always true (tests/integration/test_store_*.py):
 * a leaf's time is never before that of the leaf before it, whoever wrote that;
 * a row is written only over exactly the version that was read under the lock;
 * whatever can fail for one request alone fails before it is counted in;
-* nobody is answered, with a no or an error either, before what the answer rests on is committed.
+* nobody is answered, with a no or an error either, before what the answer rests on is committed;
+* what is committed was decided by the policy version that the head says is in force.
 """
 
 import asyncio
@@ -51,7 +52,7 @@ from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.naming import name_of
-from twinlock.domain.officers.platform import halted_since
+from twinlock.domain.officers.standing import check_in_force, halted_since
 from twinlock.ports import (
     Clock,
     Committed,
@@ -269,6 +270,7 @@ class Batch:
 
     def _carry_out(self, waiting: Waiting) -> _Done:
         work = waiting.work
+        check_in_force(work.policy.digest, self.platform)
         before = check_current(self._state(work))
         decided = work.decide(before, self.at)
         booked = bookkeep(

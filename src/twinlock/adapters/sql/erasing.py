@@ -36,7 +36,7 @@ from twinlock.domain.errors import (
 )
 from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
-from twinlock.domain.officers.platform import halted_since
+from twinlock.domain.officers.standing import check_in_force, halted_since
 from twinlock.domain.outside_events import AccountErased
 from twinlock.ports import Clock, Committed, Entropy, Work
 
@@ -137,6 +137,7 @@ class SqlEraser:
     async def _erase(self, connection: asyncpg.Connection, work: Work) -> Committed:
         account = await self._locked(connection, work)
         times, at = await self._times(connection)
+        check_in_force(work.policy.digest, times["platform"])
         before = State(account=account, halted_at=halted_since(times["platform"]))
         decided = work.decide(before, at)
         if not _erases(decided):
@@ -147,6 +148,7 @@ class SqlEraser:
         frontier = watch.frontier_of(head)
         if head["at"] > at or head["platform"] != times["platform"]:
             # Another process wrote meanwhile, at a later time than ours, or officers did.
+            check_in_force(work.policy.digest, head["platform"])
             at = max(at, head["at"])
             before = replace(before, halted_at=halted_since(head["platform"]))
             decided = work.decide(before, at)

@@ -22,11 +22,13 @@ from twinlock.domain.errors import present
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.officers.platform import (
     after,
-    check_standing,
     label_of,
     read_leaf,
-    read_standing,
     replayed,
+)
+from twinlock.domain.officers.standing import (
+    check_standing,
+    read_standing,
     standing_bytes,
 )
 from twinlock.ports import Clock

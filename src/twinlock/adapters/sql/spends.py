@@ -1,8 +1,4 @@
-"""Spends of an installation, read as of one moment: by their actions, and through the log.
-
-Leaves stand in the order of their times (``twinlock audit`` checks it), so that the first one of a
-time is found by halving, and nothing before it is read.
-"""
+"""Spends of an installation, read as of one moment: by their actions, and through the log."""
 
 from collections.abc import AsyncIterator, Callable, Collection
 from datetime import datetime
@@ -13,9 +9,9 @@ import msgspec
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.connections import DOWN, unreachable
+from twinlock.adapters.sql.leaf_times import first_leaf
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.authorization import SPEND_ENTRY
-from twinlock.domain.entries import leaf_time
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import account_of
@@ -30,11 +26,6 @@ SELECT s.id, s.subject, s.version, s.box, k.wrapped
  WHERE s.kind = 'action' AND s.id = ANY($1::text[])
 """
 _READ_ERASED = "SELECT subject FROM erased WHERE subject = ANY($1::text[])"
-_READ_SIZE = "SELECT size FROM head WHERE cell = 1"
-_READ_TIME = """
-SELECT (convert_from(entry, 'UTF8')::json->>'at')::bigint FROM leaf WHERE cell = 1
-   AND leaf_index = $1
-"""
 # Entries of spends; those of erased accounts are gone.
 _READ_SPENDS = """
 SELECT e.subject, e.number, e.box, k.wrapped
@@ -70,7 +61,7 @@ class SqlSpends:
         self, since: datetime, until: datetime, *, advance: Callable[[int, int], None]
     ) -> AsyncIterator[Spent]:
         """Give every spend from ``since`` on and before ``until``, in the log's order."""
-        first, end = await self._first(since), await self._first(until)
+        first, end = await first_leaf(self._fetch, since), await first_leaf(self._fetch, until)
         for start in range(first, end, LEAVES):
             stop = min(start + LEAVES, end)
             for row in await self._fetch(_READ_SPENDS, start, stop, _SPEND_TYPE):
@@ -78,18 +69,6 @@ class SqlSpends:
                 if spent is not None:
                     yield spent
             advance(stop - first, end - first)
-
-    async def _first(self, at: datetime) -> int:
-        """Return the index of the first leaf that is not before ``at``, or the log's size."""
-        low, high, wanted = 0, (await self._fetch(_READ_SIZE))[0]["size"], leaf_time(at)
-        while low < high:
-            middle = (low + high) // 2
-            rows = await self._fetch(_READ_TIME, middle)
-            if rows and rows[0][0] < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low
 
     def _spent(self, row: asyncpg.Record) -> Spent | None:
         """Return the spend of an entry; one that was refused is none."""

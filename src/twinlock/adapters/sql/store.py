@@ -11,7 +11,7 @@ the version it had then (law 9).
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import asyncpg
@@ -37,7 +37,7 @@ from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
 from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import TILE_WIDTH, hashes_in
-from twinlock.domain.officers.platform import halted_since
+from twinlock.domain.officers.standing import Standing, read_standing
 from twinlock.ports import (
     Clock,
     Committed,
@@ -242,7 +242,12 @@ class SqlStore:
         return found is not None and number < found.chain.entries
 
     async def halted_at(self) -> datetime | None:
-        """Return since when officers have halted everything, or None.
+        """Return since when officers have halted everything, or None. Raises LogDamagedError."""
+        halted = (await self.standing()).halted
+        return None if halted is None else datetime.fromtimestamp(halted / 1000, tz=UTC)
+
+    async def standing(self) -> Standing:
+        """Return how the platform stands by the head.
 
         Prevents: a halt that ends with a head of before it, which somebody put back.
 
@@ -253,7 +258,7 @@ class SqlStore:
         row = await self.database.read(lambda db: db.fetchrow(queries.READ_HEAD))
         if self._watch.frontier_of(row).size < seen.size:
             raise LogDamagedError("the log is shorter than it was")
-        return halted_since(row["platform"])
+        return read_standing(row["platform"])
 
     # --- The log ---
 

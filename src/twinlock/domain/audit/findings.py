@@ -39,6 +39,7 @@ class Fault(StrEnum):
     LOG_KEY_UNKNOWN = "log_key_unknown"
     PLATFORM_WRONG = "platform_wrong"
     LEFT_WHILE_HALTED = "left_while_halted"
+    POLICY_NOT_IN_FORCE = "policy_not_in_force"
     LEFT_WHILE_SUSPENDED = "left_while_suspended"
     SUSPENSION_UNSAID = "suspension_unsaid"
     TIME_BACKWARDS = "time_backwards"

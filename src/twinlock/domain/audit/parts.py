@@ -41,17 +41,23 @@ class PlatformActs(msgspec.Struct, frozen=True, kw_only=True):
 
     Of each halt that is the index of its leaf, and of the one that ended it, or of one behind all.
     ``officers`` are those who count from a leaf on, by its index, in order, with whose places their
-    keys took.
+    keys took; ``policies`` are the digests of the versions in force from a leaf on.
     """
 
     acts: frozenset[int] = frozenset()
     halts: tuple[tuple[int, int], ...] = ()
     officers: tuple[tuple[int, tuple[str, ...], Mapping[str, str]], ...] = ()
+    policies: tuple[tuple[int, bytes], ...] = ()
 
     def officers_at(self, index: int) -> tuple[tuple[str, ...], Mapping[str, str]]:
         """Return who counted when leaf ``index`` was written, and whose places their keys took."""
         since = [(named, instead) for first, named, instead in self.officers if first < index]
         return since[-1] if since else ((), {})
+
+    def policy_at(self, index: int) -> bytes:
+        """Return the digest that was in force when leaf ``index`` was written, b"" for none."""
+        since = [digest for first, digest in self.policies if first < index]
+        return since[-1] if since else b""
 
 
 NO_ACTS = PlatformActs()

@@ -106,6 +106,7 @@ class LeafWalk:
                 self._fault(Fault.LEAF_LABEL_WRONG, index, says)
             self._watch_time(index, found.at)
             self._watch_halts(index, found)
+            self._watch_policy(index, found)
             told = hashed(_FACTS, (facts,))
             yield index, StoredLeaf(hashes, found.at, told, found.kind, found.answer, found.policy)
 
@@ -146,6 +147,16 @@ class LeafWalk:
             return
         if any(first < index < last for first, last in self._platform.halts):
             self._fault(Fault.LEFT_WHILE_HALTED, index, "officers had halted the platform")
+
+    def _watch_policy(self, index: int, found: Said) -> None:
+        """Check that the version in force decided.
+
+        Prevents: whoever runs the process, and decides by rules that officers never saw.
+        """
+        in_force = self._platform.policy_at(index)
+        if in_force and found.policy != in_force:
+            says = "another policy version was in force than the one that decided"
+            self._fault(Fault.POLICY_NOT_IN_FORCE, index, says)
 
     def _take_apart(self, index: int, entry: bytes, found: Said | None) -> Said | None:
         try:

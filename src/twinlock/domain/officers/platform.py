@@ -24,8 +24,9 @@ from twinlock.domain.bounds import (
     OFFICERS_AGREEING,
     OFFICERS_AGREEMENT_LIFETIME,
     OFFICERS_WAIT,
+    OFFICERS_WAIT_BEFORE,
 )
-from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode, tagged_hash
+from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
 from twinlock.domain.officers.keys import (
@@ -33,22 +34,35 @@ from twinlock.domain.officers.keys import (
     check_key,
     check_officers,
     instead_of,
+    person,
 )
 from twinlock.domain.officers.statements import (
+    AcceptGrowth,
+    Activate,
+    Approve,
     Change,
     Halt,
+    PolicyAct,
+    Propose,
     Release,
     Resume,
     Signed,
+    Statement,
     StatementRefusedError,
     Suspend,
+    Withdraw,
     check_form,
     check_time,
     milliseconds,
 )
+from twinlock.domain.officers.versions import Versions, is_no, spoken, stopped
 
 PLATFORM_ENTRY = "platform.act"
-_FORM = 2  # Of leaves: since the second one other officers come after a wait.
+# Of leaves: since the second one other officers come after a wait; since the third after a longer
+# one, and a policy version is in force.
+_FORM = 3
+_FORMS = range(1, _FORM + 1)
+_WAITS = {1: timedelta(0), 2: OFFICERS_WAIT_BEFORE, _FORM: OFFICERS_WAIT}
 _NO_LEAF = b64url(bytes(HASH_BYTES))
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1) // _MILLISECOND
@@ -105,7 +119,13 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     day: int = 0
     spoke: Mapping[str, int] = {}
     instead: Mapping[str, str] = {}
+    versions: Versions = Versions()
     form: int = 1
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Whoever is an officer, by their first keys."""
+        return frozenset(person(one, self.instead) for one in self.officers)
 
     def spoke_on(self, officer: str, *, at: int) -> int:
         """Return how often ``officer`` spoke on the day of ``at`` (ms)."""
@@ -117,6 +137,8 @@ class PlatformLeaf(
 ):
     """One leaf of the platform's chain: the first names officers, each other one is a statement.
 
+    With the officers it names the policy version that is in force, by its digest.
+
     Defaults are left out, so that ``v`` and ``t`` have none.
     """
 
@@ -127,6 +149,7 @@ class PlatformLeaf(
     t: str
     v: int
     officers: tuple[str, ...] = ()
+    policy: str = ""
     signed: Signed | None = None
 
 
@@ -146,18 +169,24 @@ def read_leaf(entry: bytes) -> PlatformLeaf | None:
             check_form(leaf.signed)
     except (msgspec.MsgspecError, UnicodeDecodeError, MalformedError):
         return None
-    sound = leaf.t == PLATFORM_ENTRY and leaf.v in (1, _FORM) and 0 <= leaf.at <= MAX_SAFE_INTEGER
+    sound = leaf.t == PLATFORM_ENTRY and leaf.v in _FORMS and 0 <= leaf.at <= MAX_SAFE_INTEGER
     if not sound or not 0 <= leaf.n <= MAX_SAFE_INTEGER or encode(leaf) != entry:
         return None
     return leaf if leaf.lbl == b64url(label_of(leaf.n)) else None
 
 
-def appointed(officers: tuple[str, ...], *, at: datetime) -> PlatformLeaf:
-    """Return the first leaf of all, which names the officers. Raises OfficersWrongError."""
+def appointed(officers: tuple[str, ...], *, policy: str, at: datetime) -> PlatformLeaf:
+    """Return the first leaf of all: the officers, and the digest of the policy in force.
+
+    Raises:
+        OfficersWrongError: these cannot be officers.
+        MalformedError: that is no digest.
+    """
     for key in officers:
         check_key(key)
     check_officers(officers)
-    return _leaf(Platform(), at=at, officers=tuple(sorted(officers)))
+    from_b64url(policy, size=HASH_BYTES)
+    return _leaf(Platform(), at=at, officers=tuple(sorted(officers)), policy=policy)
 
 
 def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> PlatformLeaf:
@@ -170,11 +199,12 @@ def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> Plat
         OfficersMissingError: there are no officers.
         StatementRefusedError: it is of nobody who counts, for another log, over, or used before.
         NotHaltedError, OfficersWrongError: there is nothing to resume, or no such change.
+        ProposalUnknownError, ProposalWrongError, PolicyNotReadyError: as ``versions`` says.
         SpokeTooOftenError: it would only make the chain longer.
     """
     statement = signed.said
     check_word(signed, officers=platform.officers, log=log, now=now)
-    stops = isinstance(statement.act, Halt) and platform.halt is None
+    stops = _stops(platform, statement)
     spoke = platform.spoke_on(statement.officer, at=milliseconds(now))
     if spoke >= OFFICER_ACTS_A_DAY and not stops:
         says = f"an officer speaks {OFFICER_ACTS_A_DAY} times a day (UTC) at most"
@@ -188,11 +218,26 @@ def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> Plat
             changed(platform, statement.act, by=statement.officer)
         case Halt():
             pass
+        case Propose() | Approve() | AcceptGrowth() | Activate() | Withdraw():
+            _of_policy(
+                platform,
+                statement.act,
+                officer=statement.officer,
+                number=platform.acts,
+                at=milliseconds(now),
+            )
         case Suspend() | Release():
             raise StatementRefusedError("this is said about an account, and not the platform")
         case _:
             assert_never(statement.act)
     return _leaf(platform, at=now, signed=signed)
+
+
+def _stops(platform: Platform, statement: Statement) -> bool:
+    """Say whether it is a no to what goes on: all that leaves, or what another one proposed."""
+    if isinstance(statement.act, Halt):
+        return platform.halt is None
+    return is_no(platform.versions, statement.act, by=person(statement.officer, platform.instead))
 
 
 def check_word(signed: Signed, *, officers: tuple[str, ...], log: str, now: datetime) -> None:
@@ -247,6 +292,7 @@ def _leaf(
     *,
     at: datetime,
     officers: tuple[str, ...] = (),
+    policy: str = "",
     signed: Signed | None = None,
 ) -> PlatformLeaf:
     return PlatformLeaf(
@@ -257,8 +303,16 @@ def _leaf(
         t=PLATFORM_ENTRY,
         v=_FORM,
         officers=officers,
+        policy=policy,
         signed=signed,
     )
+
+
+def _of_policy(
+    platform: Platform, act: PolicyAct, *, officer: str, number: int, at: int
+) -> Versions:
+    by = person(officer, platform.instead)
+    return spoken(platform.versions, act, number=number, by=by, people=platform.people, at=at)
 
 
 def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
@@ -267,18 +321,15 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
     Raises:
         MalformedError: no such leaf could have followed.
         StatementRefusedError: what it holds did not count when it was appended.
+        TwinlockError: as ``said``, of what it holds.
     """
-    if (leaf.n, leaf.prev) != (platform.acts, platform.last):
-        raise MalformedError("it does not follow the one before it")
-    if leaf.v < platform.form:
-        raise MalformedError("it is of an older form than the one before it")
-    if bool(leaf.officers) == bool(leaf.signed) or bool(leaf.officers) == bool(leaf.n):
-        raise MalformedError("officers are named in the first, and in no other")
+    _check_place(platform, leaf)
     hashed = b64url(leaf_hash(encode(leaf)))
     onward = replace(platform, acts=leaf.n + 1, last=hashed, form=leaf.v)
     if leaf.signed is None:
         check_officers(leaf.officers)
-        return replace(onward, officers=leaf.officers)
+        versions = Versions(policy=leaf.policy, since_at=leaf.at)
+        return replace(onward, officers=leaf.officers, versions=versions)
     statement = leaf.signed.said
     # Prevents: an officer's word of long ago, which stands in the log, appended once more.
     check_time(statement, now=datetime.fromtimestamp(leaf.at / 1000, tz=UTC))
@@ -294,15 +345,42 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
         day=day,
         spoke={**spoke, statement.officer: spoke.get(statement.officer, 0) + 1},
     )
+    return _done(onward, statement, number=leaf.n, at=leaf.at)
+
+
+def _check_place(platform: Platform, leaf: PlatformLeaf) -> None:
+    if (leaf.n, leaf.prev) != (platform.acts, platform.last):
+        raise MalformedError("it does not follow the one before it")
+    if leaf.v < platform.form:
+        raise MalformedError("it is of an older form than the one before it")
+    if bool(leaf.officers) == bool(leaf.signed) or bool(leaf.officers) == bool(leaf.n):
+        raise MalformedError("officers are named in the first, and in no other")
+    if bool(leaf.policy) != (not leaf.n and leaf.v == _FORM):
+        raise MalformedError("a policy is named in the first of this form, and in no other")
+
+
+def _done(onward: Platform, statement: Statement, *, number: int, at: int) -> Platform:
+    """Return the platform after what ``statement`` does, as the act ``number`` at ``at`` (ms)."""
+    by = statement.officer
     match statement.act:
         case Halt():
-            at = platform.halted_at or datetime.fromtimestamp(leaf.at / 1000, tz=UTC)
-            left = _left(onward, by=statement.officer, at=leaf.at)
-            return replace(onward, halt=leaf.n, halted_at=at, resuming={}, changing=left)
+            return replace(
+                onward,
+                halt=number,
+                halted_at=onward.halted_at or datetime.fromtimestamp(at / 1000, tz=UTC),
+                resuming={},
+                changing=_left(onward, by=by, at=at),
+                versions=stopped(onward.versions),
+            )
         case Resume(halt=halt):
-            return _resumed(onward, halt, by=statement.officer, at=leaf.at)
+            return _resumed(onward, halt, by=by, at=at)
         case Change():
-            return _agreed(onward, statement.act, by=statement.officer, at=leaf.at)
+            return _agreed(onward, statement.act, by=by, at=at)
+        case Propose() | Approve() | AcceptGrowth() | Activate() | Withdraw():
+            if onward.form < _FORM:
+                raise MalformedError("leaves of that form held no word on policies")
+            versions = _of_policy(onward, statement.act, officer=by, number=number, at=at)
+            return replace(onward, versions=versions)
         case Suspend() | Release():
             raise MalformedError("it is said about an account")
         case _:
@@ -357,7 +435,7 @@ def _agreed(platform: Platform, change: Change, *, by: str, at: int) -> Platform
     said = before if before is not None and again else Agreed(change=change, at=at)
     changing = {**standing, by: said}
     agreeing = [one.at for one in changing.values() if one.change == change]
-    waited = platform.form == 1 or at - min(agreeing) >= OFFICERS_WAIT / _MILLISECOND
+    waited = at - min(agreeing) >= _WAITS[platform.form] / _MILLISECOND
     if len(agreeing) < OFFICERS_AGREEING or not waited:
         return replace(platform, changing=changing)
     return replace(
@@ -412,56 +490,3 @@ def due_at(platform: Platform, change: Change) -> datetime | None:
 
 def _counts(agreed_at: int, *, at: int) -> bool:
     return at - agreed_at < AGREEMENT_LIFETIME / _MILLISECOND
-
-
-# --- What the head of the log holds of it ---
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many acts there are, the last one's hash, and since when (ms) everything is halted."""
-
-    acts: int
-    halted: int | None
-    last: str
-
-
-_STANDING = msgspec.json.Decoder(Standing)
-_NOBODY = Standing(acts=0, halted=None, last=_NO_LEAF)
-
-
-def standing_bytes(platform: Platform) -> bytes:
-    """Return what the head of the log holds of ``platform``; nothing where it has no officers."""
-    if not platform.acts:
-        return b""
-    at = platform.halted_at
-    halted = None if at is None else milliseconds(at)
-    return encode(Standing(acts=platform.acts, halted=halted, last=platform.last))
-
-
-def read_standing(data: bytes) -> Standing:
-    """Return what the head of the log says of the platform.
-
-    Raises:
-        LogDamagedError: it says nothing that we wrote. Who cannot tell whether all is halted lets
-            nothing leave.
-    """
-    if not data:
-        return _NOBODY
-    try:
-        found = _STANDING.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise LogDamagedError("the head of the log does not say whether all is halted") from error
-    return found
-
-
-def halted_since(data: bytes) -> datetime | None:
-    """Return since when the head says that all is halted, or None. Raises LogDamagedError."""
-    halted = read_standing(data).halted
-    return None if halted is None else datetime.fromtimestamp(halted / 1000, tz=UTC)
-
-
-def check_standing(platform: Platform, data: bytes) -> Platform:
-    """Return ``platform`` where it is what the head of the log says. Raises LogDamagedError."""
-    if standing_bytes(platform) != data:
-        raise LogDamagedError("the platform's leaves are not those that the head counts")
-    return platform

@@ -15,6 +15,7 @@ import msgspec
 from twinlock.domain.bounds import STATEMENT_AHEAD_MOST, STATEMENT_LIFETIME
 from twinlock.domain.canonical import MAX_SAFE_INTEGER, encode, from_b64url, parse_strict
 from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.log.merkle import HASH_BYTES
 
 KEY_BYTES = 32
 NONCE_BYTES = 16
@@ -72,7 +73,48 @@ class Release(_Act, frozen=True, kw_only=True, tag="account.release"):
     suspended: int
 
 
-Act: TypeAlias = Halt | Resume | Change
+class Propose(_Act, frozen=True, kw_only=True, tag="policy.propose"):
+    """Let the policy version ``digest`` come after ``follows``, the one in force, or "" for none.
+
+    ``growth`` is the digest of what becomes possible for thieves (``growth``), "" for nothing.
+    """
+
+    digest: str
+    follows: str
+    growth: str = ""
+
+
+class Approve(_Act, frozen=True, kw_only=True, tag="policy.approve"):
+    """Agree that ``digest`` comes, as it was proposed by the act ``proposal``."""
+
+    digest: str
+    proposal: int
+
+
+class AcceptGrowth(_Act, frozen=True, kw_only=True, tag="policy.accept_growth"):
+    """Agree to exactly the ``growth`` of ``digest``, as it was proposed by the act ``proposal``."""
+
+    digest: str
+    growth: str
+    proposal: int
+
+
+class Activate(_Act, frozen=True, kw_only=True, tag="policy.activate"):
+    """Let ``digest`` be in force from now on, whose growth is still ``growth``."""
+
+    digest: str
+    proposal: int
+    growth: str = ""
+
+
+class Withdraw(_Act, frozen=True, kw_only=True, tag="policy.withdraw"):
+    """Say no to what the act ``proposal`` proposed."""
+
+    proposal: int
+
+
+PolicyAct: TypeAlias = Propose | Approve | AcceptGrowth | Activate | Withdraw
+Act: TypeAlias = Halt | Resume | Change | PolicyAct
 AnyAct: TypeAlias = Act | Suspend | Release
 
 
@@ -157,8 +199,34 @@ def check_form(signed: Signed) -> None:
                 from_b64url(key, size=KEY_BYTES)
             if add == remove:
                 raise MalformedError("a change adds a key, removes one, or puts one for another")
+        case Propose() | Approve() | AcceptGrowth() | Activate() | Withdraw():
+            _check_policy_act(said.act)
         case _:
             assert_never(said.act)
+
+
+def _check_policy_act(act: PolicyAct) -> None:
+    match act:
+        case Propose(digest=digest, follows=follows, growth=growth):
+            _check_digests(digest, *filter(None, (follows, growth)))
+        case Approve(digest=digest, proposal=number):
+            _check_digests(digest)
+            _check_number(number)
+        case AcceptGrowth(digest=digest, growth=growth, proposal=number):
+            _check_digests(digest, growth)
+            _check_number(number)
+        case Activate(digest=digest, growth=growth, proposal=number):
+            _check_digests(digest, *filter(None, (growth,)))
+            _check_number(number)
+        case Withdraw(proposal=number):
+            _check_number(number)
+        case _:
+            assert_never(act)
+
+
+def _check_digests(*digests: str) -> None:
+    for digest in digests:
+        from_b64url(digest, size=HASH_BYTES)
 
 
 def _check_number(number: int) -> None:

@@ -278,11 +278,12 @@ def _exempt(intent: Intent, view: TradingView, known: Known) -> bool:
     """Say whether the key's band speaks for this order: declared, waited for, bound, unheld.
 
     That the order lies in it was seen before. Under the owner's lock it waits as long as whatever
-    loosens does. Prevents: a key that a thief made today, or within the month of a lock.
+    loosens does, and under one of both keys it speaks for nothing. Prevents: a key that a thief
+    made today, or within the month of a lock; and one that took a single root.
     """
     key = view.keys.get(intent.api_key_id)
     since = None if key is None else exempts_from(key)
-    if since is None:
+    if since is None or view.both_keys:
         return False
     waited = known.now >= since + max(known.rules.exempt_after, view.lock)
     return waited and not view.held(known.now)

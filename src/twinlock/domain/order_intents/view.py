@@ -18,13 +18,15 @@ from twinlock.domain.waits import effective_at
 class TradingView(msgspec.Struct, frozen=True, kw_only=True):
     """An account as orders see it. ``stopped`` are keys whose making was reported since.
 
-    ``due`` is when each of the changes that wait may take effect.
+    ``both_keys``: the lock takes two roots, which no API key is. ``due`` is when each of the
+    changes that wait may take effect.
     """
 
     account_id: str
     frozen_until: datetime | None
     held_until: datetime | None
     lock: timedelta
+    both_keys: bool
     sessions: Mapping[str, Session]
     keys: Mapping[str, ApiKey]
     stopped: frozenset[str]
@@ -57,6 +59,7 @@ def view_of(account: Account) -> TradingView:
         frozen_until=account.freeze.until,
         held_until=max(ends, default=None),
         lock=account.lock.delay,
+        both_keys=account.lock.both_keys,
         sessions={one.session_id: one for one in account.sessions},
         keys={one.api_key_id: one for one in account.api_keys},
         stopped=frozenset(one.api_key_id for one in account.api_keys if stopped(account, one)),

@@ -100,6 +100,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     shown_factors: tuple[Factor, ...] = ()
     shown_roots: tuple[str, ...] = ()
     roots_enrolled: int = 0
+    roots_bound: int = 0  # as a lock of both keys counts them: what was reported lost of late, too
+    one_root_from: datetime | None = (
+        None  # where fewer than two are left: then such a lock asks one
+    )
     shown_oldest_at: datetime | None = (
         None  # when the oldest shown, as strong as the target, was bound
     )
@@ -158,6 +162,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lock: Lock = OPEN
     tightens: bool = True  # of limits, locks and contacts: the payload weakens nothing
     asked_lock_days: int = 0
+    asked_both_keys: bool = False  # two roots would be needed beside the wait
     agreement_cents: int | None = None  # above it a day a contact agrees; None: there is none
     agreed: bool = False  # a trusted contact signed this payload
     loosens_agreement: bool = False  # less is agreed to then, or one more person may agree

@@ -16,6 +16,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     DestinationAdd,
+    LockTighten,
     MemberAdd,
     NotBuilt,
     PasswordReset,
@@ -38,7 +39,7 @@ from twinlock.domain.bounds import (
     NEWCOMER_PERIOD,
     OPEN_ACTIONS_MOST,
 )
-from twinlock.domain.catalogue import ALARMS, ActionClass
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.contested import of_contest
 from twinlock.domain.exits import PlatformExit
 from twinlock.domain.forgetting import is_full as no_place_left
@@ -54,7 +55,13 @@ from twinlock.domain.newcomers import (
     is_newcomer,
 )
 from twinlock.domain.people import contact_facts
-from twinlock.domain.policy.enrolled import roots_enrolled, standing
+from twinlock.domain.policy.enrolled import (
+    begun_with_both,
+    keys_of_a_lock,
+    rooted,
+    roots_enrolled,
+    standing,
+)
 from twinlock.domain.policy.facts import Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
 from twinlock.domain.policy.narrow import is_narrow
@@ -93,12 +100,12 @@ def gather(
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     facts = _on_ones_own(state, action, policy=policy, prices=prices, screening=screening, now=now)
-    if not concerns_members(state.account, action.payload):
-        return begun(facts, action)
-    own = seen_by(state, action).account
-    offers = policy.statutes.offers(type_of(action.payload))
-    own_at = _proved_at(own, action, _without_keys(standing(own, action, offers)), offers=offers)
-    return begun(with_members(facts, state.account, action, own_at=own_at), action)
+    own, offers = seen_by(state, action).account, policy.statutes.offers(type_of(action.payload))
+    if concerns_members(state.account, action.payload):
+        own_shown = _without_keys(standing(own, action, offers))
+        own_at = _proved_at(own, action, own_shown, offers=offers)
+        facts = with_members(facts, state.account, action, own_at=own_at)
+    return begun(begun_with_both(facts, own, action, offers), action)
 
 
 def _on_ones_own(
@@ -114,7 +121,8 @@ def _on_ones_own(
     state, payload = seen_by(whole, action), action.payload
     account, offers = state.account, policy.statutes.offers(type_of(payload))
     floor, shown = account.floor, standing(account, action, offers)
-    roots = _roots(payload, shown, floor=floor)
+    with_roots = rooted(payload, shown, floor=floor)
+    roots = tuple(sorted({one.root for one in with_roots if one.root}))
     destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
     about = target(account, payload, whole=whole.account, now=now)
     facts = Facts(
@@ -132,6 +140,7 @@ def _on_ones_own(
         shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
         roots_enrolled=roots_enrolled(account, payload, now=now),
+        **_keys_of_a_lock(account, payload, policy=policy, now=now),
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
@@ -159,6 +168,15 @@ def _on_ones_own(
         weak_freeze_at=_weak_stop(account, payload, shown, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _keys_of_a_lock(
+    account: Account, payload: AnyPayload, *, policy: Policy, now: datetime
+) -> dict[str, Any]:
+    """Return what a lock of both keys reads, where there is one or one would be set."""
+    if account.lock.both_keys or isinstance(payload, LockTighten):
+        return keys_of_a_lock(account, payload, policy.statutes, now=now)
+    return {}
 
 
 def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
@@ -222,16 +240,6 @@ def _without_keys(shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
 def _channel_confirmed(action: OpenAction) -> bool:
     adds = isinstance(action.payload, ContactChange) and bool(action.payload.new_address)
     return not adds or confirmed(action)
-
-
-def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tuple[str, ...]:
-    """Return the roots shown. Codes add none where anything stronger is bound (law 4).
-
-    Prevents: a code shown before a security key was bound, counted as the second root beside it.
-    """
-    weak = floor > Level.OUT_OF_BAND and type_of(payload) not in ALARMS
-    none = (Factor.EMAIL_CODE, Factor.SMS_CODE) if weak else ()
-    return tuple(sorted({one.root for one in shown if one.root and one.factor not in none}))
 
 
 def _proved_at(

@@ -15,7 +15,7 @@ from twinlock.domain.actions import (
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.key_changes import narrows
 from twinlock.domain.limits import lowers
-from twinlock.domain.locks import Lock, tightens
+from twinlock.domain.locks import OPEN, Lock, lock_of, tightens
 from twinlock.domain.newcomers import still_proved
 from twinlock.domain.quorums import Quorum
 from twinlock.domain.quorums import tightens as quorum_tightens
@@ -24,7 +24,7 @@ from twinlock.domain.quorums import tightens as quorum_tightens
 def own_rules(account: Account, payload: AnyPayload) -> dict[str, Any]:
     """Return the facts that stand for the owner's own rules, by their names."""
     limits = account.limits
-    asked = payload.days if isinstance(payload, LockTighten | LockLoosen) else 0
+    asked = _lock_asked(payload)
     announced = limits.announced_cents if still_proved(account, limits) else 0
     return {
         "own_day_cents": limits.day_cents,
@@ -32,8 +32,15 @@ def own_rules(account: Account, payload: AnyPayload) -> dict[str, Any]:
         "announced_cents": min(announced, MAX_VALUE_CENTS),
         "lock": account.lock,
         "tightens": _tightens(account, payload),
-        "asked_lock_days": asked,
+        "asked_lock_days": asked.days,
+        "asked_both_keys": asked.both_keys,
     }
+
+
+def _lock_asked(payload: AnyPayload) -> Lock:
+    if not isinstance(payload, LockTighten | LockLoosen):
+        return OPEN
+    return lock_of(payload.days, two_keys=payload.two_keys, both_keys=payload.both_keys)
 
 
 def _tightens(account: Account, payload: AnyPayload) -> bool:
@@ -46,7 +53,7 @@ def _tightens(account: Account, payload: AnyPayload) -> bool:
             return quorum_tightens(Quorum(two_cents=two, three_cents=three), account.quorum)
         case ApiKeyNarrow():
             return narrows(account, payload)
-        case LockTighten(days=days, two_keys=two_keys):
-            return tightens(Lock(days=days, two_keys=two_keys), account.lock)
+        case LockTighten():
+            return tightens(_lock_asked(payload), account.lock)
         case _:
             return True

@@ -28,7 +28,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
 from twinlock.domain.key_laws import next_day
 from twinlock.domain.laws import LEAST_WAIT, Law
-from twinlock.domain.member_laws import another_member, is_proved
+from twinlock.domain.member_laws import awaited, is_proved
 from twinlock.domain.policy.adding import relaxes
 from twinlock.domain.policy.annotations import (
     OF_TRADING,
@@ -199,7 +199,7 @@ def required(demand: Demand, facts: Facts) -> Requirement:
     floor = max(facts.floor, Level.KNOWLEDGE)
     match demand:
         case Ask(roots=1, factors=()) if is_proved(facts):
-            return another_member(Reason.MEMBERS_NEEDED)
+            return awaited(facts)
         case Ask(reason=reason, roots=roots, factors=factors):
             return Prove(code=reason, level=floor, roots=roots, factors=factors)
         case Wait(reason=reason, length=length, or_roots=or_roots):

@@ -125,6 +125,16 @@ def header_of(text: bytes) -> bytes:
     return encode({**whole, **digests})
 
 
+def profile_of(text: bytes) -> str:
+    """Return what the policy whose text this is is called. Raises PolicyRefusedError."""
+    header_of(text)
+    return msgspec.json.decode(text, type=_Named).profile
+
+
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
+    profile: str
+
+
 def policy_digest(header: bytes) -> str:
     """Return the digest of a policy's header, base64url of 32 bytes."""
     return b64url(tagged_hash("policy/v1", header))

@@ -88,6 +88,9 @@ class Capability(StrEnum):
     LOG_KEY = "log_key"
     SEALING_KEY = "sealing_key"
     AUTHORIZATION_KEY = "authorization_key"
+    OFFICER = "officer"
+    OFFICER_2 = "officer_2"
+    OFFICER_3 = "officer_3"
     INATTENTIVE = "inattentive"
     PERSUADE_OWNER = "persuade_owner"
     COERCE_OWNER = "coerce_owner"
@@ -96,12 +99,14 @@ class Capability(StrEnum):
 class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is taken for granted of people. ``reacts``: who reads a notice stops it within so long.
 
-    ``mailbox_by_phone``: the mailbox can be taken over by whoever receives the SMS. ``key_ages``:
-    for how long a signer has known a key before it believes it (``key_age_least``).
+    ``mailbox_by_phone``: the mailbox can be taken over by whoever receives the SMS.
+    ``typed_codes``: malware in the computer catches the app's codes that are typed there.
+    ``key_ages``: for how long a signer has known a key before it believes it (``key_age_least``).
     """
 
     reacts: timedelta = OWNER_REACTS
     mailbox_by_phone: bool = True
+    typed_codes: bool = False
     key_ages: timedelta = SIGNER_KEY_AGES
 
 
@@ -260,6 +265,18 @@ TABLE: Mapping[Capability, Given] = MappingProxyType(
             kind=Kind.OPERATOR,
             says="the key that signs authorizations: the signer wants them in the log, too (law 9)",
         ),
+        Capability.OFFICER: Given(
+            kind=Kind.OPERATOR, says="an officer: halts and suspends, and alone lets nothing out"
+        ),
+        Capability.OFFICER_2: Given(
+            kind=Kind.OPERATOR,
+            says="a second officer: with the first, and a wait, another policy that adds no attack",
+        ),
+        Capability.OFFICER_3: Given(
+            kind=Kind.OPERATOR,
+            says="a third officer: all three, after a wait, a policy that adds what they named;"
+            " what the laws alone hold then is in docs/proof.md",
+        ),
         Capability.INATTENTIVE: Given(
             kind=Kind.OWNER, means=MUTES, says="an owner who never reads a notice"
         ),
@@ -294,8 +311,10 @@ TOGETHER: tuple[tuple[frozenset[Capability], frozenset[Mean], str], ...] = (
 def means_of(capability: Capability, *, assumed: Assumptions) -> frozenset[Mean]:
     """Return what ``capability`` gives at once."""
     means = TABLE[capability].means
+    if assumed.typed_codes and capability is Capability.PC_MALWARE:
+        means |= {Mean.TOTP}
     if assumed.mailbox_by_phone and Mean.READ_SMS in means:
-        return means | _MAILBOX
+        means |= _MAILBOX
     return means
 
 

@@ -4,9 +4,11 @@ A *rule* makes its head hold when all of its body holds: ``delay`` minutes later
 of all exits from then on; a ``gated`` rule takes effect only after every freeze, and its wait runs
 while a freeze runs, as at the gate. An atom's *label* ``(capabilities, at, frozen)`` says: with
 these capabilities the atom holds from minute ``at``, and nothing gated takes effect before minute
-``frozen``, which is never before ``at``. One label dominates another that needs no fewer
-capabilities, is no sooner and is frozen no shorter; every rule is monotone in that order, so the
-undominated labels of the least fixpoint hold every minimal set with its earliest minute.
+``frozen``, which is never before ``at``. One label dominates another that needs all its
+capabilities, is no sooner and no shorter frozen; every rule is monotone in that order, so the
+undominated labels of the least fixpoint hold every minimal set with its earliest minute. A path may
+have one atom in two ways, whose freezes are not held to each other: a minute may be told too soon,
+never too late.
 
 Many *states* are solved at once: a mask says for each rule in which states it stands, a label
 carries the states that it holds in, and what states have in common is derived once.
@@ -33,26 +35,34 @@ from typing import NamedTuple
 import msgspec
 
 from twinlock.domain.errors import invariant
+from twinlock.domain.prover.rules import (
+    Gathered,
+    Rule,
+    closed,
+    closed_by_state,
+    gathered,
+    relevant,
+)
+
+__all__ = [
+    "Attack",
+    "Gathered",
+    "Rule",
+    "Step",
+    "attacks",
+    "by_state",
+    "closed",
+    "closed_by_state",
+    "gathered",
+    "grown",
+    "in_state",
+    "minimal_sets",
+    "relevant",
+]
 
 NO_RULE = -1
+MERGED = -2
 NO_NODE = -1
-
-
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """``head`` holds ``delay`` minutes after all of ``body`` does, and freezes exits from then on.
-
-    ``gated``: it takes effect no sooner than every freeze has ended. A rule without a body needs
-    nothing; it still waits, and starts its freeze.
-    """
-
-    head: int
-    body: tuple[int, ...] = ()
-    delay: int = 0
-    freeze: int = 0
-    gated: bool = False
-
-    def __post_init__(self) -> None:
-        invariant(self.delay >= 0 and self.freeze >= 0, "a rule waits and freezes forward in time")
 
 
 class Step(NamedTuple):
@@ -76,13 +86,13 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Node, capabilities, at, frozen, states; then the rule and the labels that it stems from: two that
-# were joined, one of a rule, none of a capability.
+# were joined, one of a rule, none of a capability. MERGED: it is the one label or the other, which
+# differ in their states.
 _Label = tuple[int, int, int, int, int, int, "_Label | None", "_Label | None"]
 
 # What a node fires: the head's node, delay, freeze, gated; the rule's index and its states.
 _Fire = tuple[int, int, int, bool, int, int]
-# What dominance asks of settled labels: capabilities, at, frozen, states.
-_Front = list[tuple[int, int, int, int]]
+LONG = 24  # Settled labels of a node, from which on it is faster to look among some of them only.
 
 
 def attacks(
@@ -92,13 +102,14 @@ def attacks(
     most: int | None = None,
     *,
     states: Sequence[int] | None = None,
+    paths: bool = True,
 ) -> dict[int, tuple[Attack, ...]]:
     """Return for each goal every minimal attack, fewest capabilities first, then soonest.
 
     ``states`` says for each rule the mask of the states that it stands in; without it there is one
     state. ``most`` leaves out sets of more capabilities, and only those. In one state, no attack
-    needs all capabilities of another and is no sooner; the same set and minute may stand twice for
-    different states, by different paths.
+    needs all capabilities of another and is no sooner; in different states the same set and minute
+    may come by different paths, and then stand more than once. Without ``paths`` they are empty.
     """
     invariant(len(set(capabilities)) == len(capabilities), "a capability counts once")
     masks = [1] * len(rules) if states is None else states
@@ -113,94 +124,14 @@ def attacks(
         if atom in wanted:
             solver.offer(solver.of(atom), 1 << bit, every)
     solver.run()
-    return {goal: solver.found(goal) if goal in wanted else () for goal in goals}
-
-
-def relevant(
-    rules: Sequence[Rule], goals: Iterable[int], capabilities: Iterable[int]
-) -> tuple[list[int], set[int]]:
-    """Return the rules, by index, that can fire and lead to a goal, and the atoms on their way."""
-    known, left = _fired(rules, capabilities)
-    making: dict[int, list[int]] = {}
-    for index, rule in enumerate(rules):
-        if not left[index]:
-            making.setdefault(rule.head, []).append(index)
-    wanted = {goal for goal in goals if goal in known}
-    kept, stack = [], list(wanted)
-    while stack:
-        for index in making.get(stack.pop(), ()):
-            kept.append(index)
-            for atom in rules[index].body:
-                if atom not in wanted:
-                    wanted.add(atom)
-                    stack.append(atom)
-    kept.sort()
-    return kept, wanted
-
-
-def closed(rules: Sequence[Rule], atoms: Iterable[int]) -> frozenset[int]:
-    """Return everything that follows from ``atoms`` at any time: linear in the bodies' sizes."""
-    return frozenset(_fired(rules, atoms)[0])
-
-
-def closed_by_state(
-    rules: Sequence[Rule], states: Sequence[int], atoms: Mapping[int, int]
-) -> dict[int, int]:
-    """Return for each atom the mask of states in which it follows, from those where it is given.
-
-    ``states`` says for each rule the mask of the states that it stands in.
-    """
-    known = dict(atoms)
-    uses: dict[int, list[int]] = {}
-    for index, rule in enumerate(rules):
-        for atom in rule.body:
-            uses.setdefault(atom, []).append(index)
-        if not rule.body:
-            known[rule.head] = known.get(rule.head, 0) | states[index]
-    stack = [atom for atom, mask in known.items() if mask]
-    waiting = set(stack)
-    while stack:
-        last = stack.pop()
-        waiting.discard(last)
-        for index in uses.get(last, ()):
-            fires, head = states[index], rules[index].head
-            for atom in rules[index].body:
-                fires &= known.get(atom, 0)
-            before = known.get(head, 0)
-            if fires & ~before:
-                known[head] = before | fires
-                if head not in waiting:
-                    waiting.add(head)
-                    stack.append(head)
-    return known
-
-
-def _fired(rules: Sequence[Rule], atoms: Iterable[int]) -> tuple[set[int], list[int]]:
-    """Return what follows, and for each rule how many atoms of its body do not."""
-    known, left = set(atoms), []
-    uses: dict[int, list[int]] = {}
-    for index, rule in enumerate(rules):
-        body = set(rule.body)
-        left.append(len(body))
-        for atom in body:
-            uses.setdefault(atom, []).append(index)
-        if not body:
-            known.add(rule.head)
-    stack = list(known)
-    while stack:
-        for index in uses.get(stack.pop(), ()):
-            left[index] -= 1
-            head = rules[index].head
-            if not left[index] and head not in known:
-                known.add(head)
-                stack.append(head)
-    return known, left
+    return {goal: solver.found(goal, paths=paths) if goal in wanted else () for goal in goals}
 
 
 def minimal_sets(found: Iterable[Attack]) -> tuple[int, ...]:
     """Return the minimal sets of capabilities of attacks in one state, whatever their minutes."""
     sets: list[int] = []
-    for one in sorted({attack.capabilities for attack in found}, key=int.bit_count):
+    every = {attack.capabilities for attack in found}
+    for one in sorted(every, key=lambda one: (one.bit_count(), one)):
         if all(least & one != least for least in sets):
             sets.append(one)
     return tuple(sets)
@@ -209,6 +140,18 @@ def minimal_sets(found: Iterable[Attack]) -> tuple[int, ...]:
 def in_state(found: Iterable[Attack], state: int) -> tuple[Attack, ...]:
     """Return the attacks in one state, by its number."""
     return tuple(attack for attack in found if attack.states >> state & 1)
+
+
+def by_state(found: Iterable[Attack], states: int) -> list[list[Attack]]:
+    """Return the attacks in each of so many states, by number: in one go through all of them."""
+    every: list[list[Attack]] = [[] for _ in range(states)]
+    for attack in found:
+        left = attack.states
+        while left:
+            first = left & -left
+            every[first.bit_length() - 1].append(attack)
+            left ^= first
+    return every
 
 
 def grown(old: Iterable[Attack], new: Iterable[Attack]) -> tuple[Attack, ...]:
@@ -238,9 +181,35 @@ def _reached(
     return {goal: known.get(goal, 0) for goal in goals}
 
 
+class _Front(list[_Label]):
+    """The settled labels of one node; once it is long, also by the first of their capabilities."""
+
+    __slots__ = ("by_first",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_first: dict[int, list[_Label]] = {}
+
+    def add(self, label: _Label) -> None:
+        """Keep one more."""
+        self.append(label)
+        self.by_first.setdefault(label[1] & -label[1], []).append(label)
+
+    def among(self, capabilities: int) -> Iterable[_Label]:
+        """Return at least all labels that need no other capability."""
+        if len(self) < LONG:
+            return self
+        found = list(self.by_first.get(0, ()))
+        while capabilities:
+            first = capabilities & -capabilities
+            found += self.by_first.get(first, ())
+            capabilities ^= first
+        return found
+
+
 def _undominated(front: _Front, capabilities: int, at: int, frozen: int, states: int) -> int:
     """Return the states in which nothing of ``front`` dominates."""
-    for fewer, sooner, thawed, where in front:
+    for _, fewer, sooner, thawed, where, _, _, _ in front.among(capabilities):
         if fewer & capabilities == fewer and sooner <= at and thawed <= frozen:
             states &= ~where
             if not states:
@@ -259,8 +228,7 @@ class _Solver:
     def __init__(self, every: int, most: int) -> None:
         self.every, self.most = every, most
         self.order: list[tuple[int, int, int]] = []
-        self.turns: dict[tuple[int, int, int], list[_Label]] = {}
-        self.settled: list[list[_Label]] = []
+        self.turns: dict[tuple[int, int, int], dict[tuple[int, int], _Label]] = {}
         self.fronts: list[_Front] = []
         # Of each node: the nodes that it is joined with, and to what; and the rules that it fires.
         self.joins: list[list[tuple[int, int]]] = []
@@ -269,15 +237,14 @@ class _Solver:
         self.joined: dict[tuple[int, int], int] = {}
         self.nodes: dict[int, int] = {}
         self.aims = NO_NODE
-        self.reached: _Front = []
+        self.reached = _Front()
 
     def node(self) -> int:
-        self.settled.append([])
-        self.fronts.append([])
+        self.fronts.append(_Front())
         self.joins.append([])
         self.steps.append([])
         self.where.append(0)
-        return len(self.settled) - 1
+        return len(self.fronts) - 1
 
     def learn(self, rules: Sequence[Rule], kept: list[int], masks: Sequence[int]) -> None:
         """Make nodes for what the rules ``kept`` speak of, the atoms of most bodies first."""
@@ -336,22 +303,36 @@ class _Solver:
             self.push(size, (node, capabilities, 0, 0, states, NO_RULE, None, None))
 
     def push(self, size: int, label: _Label) -> None:
-        """Put a label where its turn comes."""
-        key = (size, label[2], label[3])
-        turn = self.turns.get(key)
+        """Put a label where its turn comes, and into what waits there for the same."""
+        node, capabilities, at, frozen, states, _, _, _ = label
+        turn = self.turns.get((size, at, frozen))
         if turn is None:
-            self.turns[key] = [label]
-            heappush(self.order, key)
-        else:
-            turn.append(label)
+            turn = self.turns[size, at, frozen] = {}
+            heappush(self.order, (size, at, frozen))
+        waits = turn.get((node, capabilities))
+        if waits is not None:
+            both = waits[4] | states
+            if both == waits[4]:
+                return
+            label = (node, capabilities, at, frozen, both, MERGED, waits, label)
+        turn[node, capabilities] = label
 
     def run(self) -> None:
-        """Settle labels until none is left."""
-        order, turns = self.order, self.turns
+        """Settle labels until none is left.
+
+        Of one state the newest goes first: goals are reached soonest, and cut off most. Of many
+        states all that waits goes before what it makes, which is then merged.
+        """
+        order, turns, alone = self.order, self.turns, self.every.bit_count() == 1
         while order:
             turn = turns[order[0]]  # What is settled in it may add to it.
+            while turn and alone:
+                self.settle(turn.popitem()[1])
             while turn:
-                self.settle(turn.pop())
+                turns[order[0]] = {}
+                for label in turn.values():
+                    self.settle(label)
+                turn = turns[order[0]]
             del turns[heappop(order)]
 
     def settle(self, label: _Label) -> None:
@@ -364,14 +345,13 @@ class _Solver:
             return
         if left != states:
             label = (node, capabilities, at, frozen, left, rule, first, second)
-        front.append((capabilities, at, frozen, left))
-        self.settled[node].append(label)
+        front.add(label)
         if node == self.aims:
-            self.reached.append((capabilities, at, 0, left))
+            self.reached.add((node, capabilities, at, 0, left, NO_RULE, None, None))
             return
         self.fire(label, self.steps[node])
         for partner, to in self.joins[node]:
-            self.meet(label, self.settled[partner], to)
+            self.meet(label, self.fronts[partner], to)
 
     def fire(self, label: _Label, steps: list[_Fire]) -> None:
         """Offer what a settled label makes hold by rules."""
@@ -389,14 +369,15 @@ class _Solver:
                     (to, capabilities, then, until, left, index, label, None),
                 )
 
-    def meet(self, label: _Label, others: list[_Label], to: int) -> None:
+    def meet(self, label: _Label, partners: _Front, to: int) -> None:
         """Offer what a settled label makes together with those of another node."""
         _, capabilities, at, frozen, states, _, _, _ = label
         states &= self.where[to]
         if not states:
             return
         front = self.fronts[to]
-        for other in others:
+        full = capabilities.bit_count() == self.most
+        for other in partners.among(capabilities) if full else partners:
             _, both, then, until, left, _, _, _ = other
             left &= states
             if not left:
@@ -411,32 +392,43 @@ class _Solver:
             if left:
                 self.push(size, (to, both, then, until, left, NO_RULE, label, other))
 
-    def found(self, goal: int) -> tuple[Attack, ...]:
+    def found(self, goal: int, *, paths: bool) -> tuple[Attack, ...]:
         """Return the attacks on a goal: its labels, whatever is still frozen."""
-        front: _Front = []
+        front = _Front()
         found = []
-        for label in self.settled[self.of(goal)]:
-            _, capabilities, at, _, states, _, _, _ = label
+        for label in self.fronts[self.of(goal)]:
+            node, capabilities, at, _, states, _, _, _ = label
             left = _undominated(front, capabilities, at, 0, states)
             if left:
-                front.append((capabilities, at, 0, left))
-                path = _path(label)
-                found.append(Attack(capabilities=capabilities, minutes=at, states=left, path=path))
+                front.add((node, capabilities, at, 0, left, NO_RULE, None, None))
+            while left:
+                path, same = _path(label, left) if paths else ((), left)
+                found.append(Attack(capabilities=capabilities, minutes=at, states=same, path=path))
+                left &= ~same
         return tuple(found)
 
 
-def _path(goal: _Label) -> tuple[Step, ...]:
-    """Return the rules that a label stems from: parents first, then by minute."""
+def _path(goal: _Label, states: int) -> tuple[tuple[Step, ...], int]:
+    """Return the rules that a label stems from in the first of ``states``, and all that share them.
+
+    Each rule comes after those that it needs, and by minute.
+    """
+    first = states & -states
     found: list[Step] = []
     seen: set[int] = set()
     stack: list[tuple[_Label, bool]] = [(goal, False)]
     while stack:
         label, after = stack.pop()
+        _, _, minute, _, where, rule, one, other = label
         if after:
-            found.append(Step(label[5], label[2]))
+            found.append(Step(rule, minute))
+        elif rule == MERGED and one and other:
+            states &= other[4] if other[4] & first else ~other[4]
+            stack.append((other if other[4] & first else one, False))
         elif id(label) not in seen:
             seen.add(id(label))
-            if label[5] != NO_RULE:
+            states &= where
+            if rule != NO_RULE:
                 stack.append((label, True))
-            stack += [(parent, False) for parent in label[6:] if parent]
-    return tuple(sorted(found, key=itemgetter(1)))
+            stack += [(parent, False) for parent in (one, other) if parent]
+    return tuple(sorted(found, key=itemgetter(1))), states

@@ -14,6 +14,7 @@ from itertools import chain, combinations, product
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ApiKey, Chain, Session
 from twinlock.domain.assurance import Factor, Placement
@@ -24,6 +25,7 @@ from twinlock.domain.authenticators.model import (
     RecoveryCodes,
     Totp,
 )
+from twinlock.domain.bounds import SMALL_SUM_CENTS
 from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import TRADE_SCOPE, WITHDRAW_SCOPE
 from twinlock.domain.channels import Channel, ChannelKind
@@ -35,6 +37,7 @@ from twinlock.domain.ids import (
     SessionId,
     account_id,
 )
+from twinlock.domain.limits import Limits
 from twinlock.domain.locks import OPEN, Lock
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)  # Any noon: everything is as old as it is from there.
@@ -42,11 +45,17 @@ OLD = NOW - timedelta(days=400)
 OWNER = account_id(b"a customer's id.")
 MEMBER = MemberId("mem_owner")
 LOCK_DAYS = 7  # Longer than a newcomer's first day, and shorter than a month.
-LOCKS = (OPEN, Lock(days=LOCK_DAYS), Lock(days=LOCK_DAYS, two_keys=True))
+LOCKS = (
+    OPEN,
+    Lock(days=LOCK_DAYS),
+    Lock(days=LOCK_DAYS, two_keys=True),
+    Lock(days=LOCK_DAYS, both_keys=True),
+)
 _WORDS = {
     OPEN: "no lock",
     LOCKS[1]: f"a lock of {LOCK_DAYS} days",
     LOCKS[2]: f"a lock of {LOCK_DAYS} days that two keys spare",
+    LOCKS[3]: f"a lock of {LOCK_DAYS} days and of both keys",
 }
 T = TypeVar("T")
 
@@ -76,6 +85,7 @@ PHONE_KEY = _passkey("aut_phone", 3, Placement.PHONE)
 DESKTOP_KEY = _passkey("aut_desktop", 4, Placement.DESKTOP)
 ROAMING_KEY = _passkey("aut_roaming", 5, Placement.ROAMING)
 SAVED = RecoveryCodes(**_owned("aut_saved", 6), left=("code",))  # type: ignore[arg-type] # as above
+CONTACT = _passkey("aut_contact", 9, Placement.PHONE)  # Of another person.
 OPTIONAL: tuple[Authenticator, ...] = (APP, PHONE_KEY, DESKTOP_KEY, ROAMING_KEY)
 _NAMES = {
     APP.authenticator_id: "totp",
@@ -126,6 +136,7 @@ WITHDRAW_KEY = api_key("key_withdraw", "read", TRADE_SCOPE, WITHDRAW_SCOPE)
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
     """One state: a password, with these authenticators, channels and this lock beside it.
 
+    ``contact``: above a small sum a day a trusted contact agrees.
     ``planted``: an address of the thief's stands on the list, which an older system took over and
     the owner never signed. ``keys``: which API keys of an older system there are.
     """
@@ -133,6 +144,7 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
     authenticators: tuple[Authenticator, ...]
     channels: tuple[Channel, ...]
     lock: Lock = OPEN
+    contact: bool = False
     planted: bool = False
     keys: tuple[ApiKey, ...] = ()
 
@@ -143,6 +155,7 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
             "+".join(("password", *(_NAMES[one.authenticator_id] for one in self.authenticators))),
             "+".join(one.kind.value for one in self.channels) or "no channel",
             _WORDS[self.lock],
+            *(("a trusted contact",) if self.contact else ()),
             *(("a planted address",) if self.planted else ()),
             *(one.api_key_id.removeprefix("key_") + " key" for one in self.keys),
         ]
@@ -159,8 +172,21 @@ def bases() -> Iterator[Enrolment]:
         yield Enrolment(authenticators=bound, channels=told)
 
 
+def guarded(base: Enrolment) -> tuple[Enrolment, ...]:
+    """Return ``base`` under each kind of lock, and with a trusted contact."""
+    return (*(replace(base, lock=lock) for lock in LOCKS), replace(base, contact=True))
+
+
+def with_contact(account: Account) -> Account:
+    """Return ``account`` with a trusted contact who agrees above a small sum a day."""
+    return replace(account, contacts=(CONTACT,), limits=Limits(agreement_cents=SMALL_SUM_CENTS))
+
+
 def account_of(state: Enrolment) -> Account:
-    """Return the account of a state, with the owner's session and the older system's keys."""
+    """Return the account of a state, with the owner's session and the older system's keys.
+
+    What guards it, a lock or a contact, is left to the facts: nothing else hangs on that.
+    """
     return Account(
         account_id=OWNER,
         member_id=MEMBER,

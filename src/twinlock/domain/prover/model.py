@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from twinlock.domain.account import Shown
 from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.assurance import Factor
-from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD
+from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD, SMALL_SUM_CENTS
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced
@@ -31,6 +31,7 @@ from twinlock.domain.locks import OPEN
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.prover import enrolment, moves
+from twinlock.domain.prover.alike import said_of
 from twinlock.domain.prover.capabilities import Assumptions, Mean
 from twinlock.domain.prover.enrolment import NOW, Enrolment
 from twinlock.domain.prover.moves import Gain, Place
@@ -154,13 +155,15 @@ class Deriver:
         self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
         self._known: tuple[object, object] = (None, None)
         self._put: dict[str, tuple[Tried, ...]] = {}
-        self._lock = OPEN
+        self._holds: dict[tuple[str, frozenset[str]], int] = {}
+        self._lock, self._contact = OPEN, False
         self.gathers = 0
         self._budget = self._budget_most()
         self.alike = self._exits_alike()
         self.exits = tuple(self.alike)
         self._leaves.clear()
         self._put.clear()
+        self._holds.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
         """Return the exits by the one that stands for each kind: those that are answered alike."""
@@ -178,7 +181,7 @@ class Deriver:
         }
         kinds: dict[object, list[str]] = {}
         for action, given in answers.items():
-            kinds.setdefault(given, []).append(action)
+            kinds.setdefault((given, said_of(self._rules, action)), []).append(action)
         return {some[0]: tuple(some) for some in kinds.values()}
 
     def _budget_most(self) -> int:
@@ -203,7 +206,8 @@ class Deriver:
         if state.authenticators != self._known[0] or state.channels != self._known[1]:
             self._known = (state.authenticators, state.channels)
             self._put.clear()
-        self._lock = state.lock
+            self._holds.clear()
+        self._lock, self._contact = state.lock, state.contact
         start = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
         found = [Derived(head=f"at:{START}", body=frozenset()), *self._first(start)]
         found += self._of_place(start)
@@ -218,7 +222,11 @@ class Deriver:
         found = self._moved(start, Gain.SESSION, moves.SIGN_IN)
         found += self._moved(start, Mean.PASSWORD, moves.RESET, moves.RESET_SECRET)
         secret = moves.OWN_API_KEY.api_key_id
-        return found + self._moved(start, Gain.API_KEY, moves.MAKE_KEY, secret)
+        found += self._moved(start, Gain.API_KEY, moves.MAKE_KEY, secret)
+        if self._contact:
+            asked = replace(start, account=enrolment.with_contact(start.account))
+            found += self._moved(asked, Gain.NOBODY_ASKED, moves.REMOVE_CONTACT)
+        return found
 
     def _channels(self, start: Place) -> Iterator[tuple[Place, list[Derived]]]:
         """Give where a notice channel of the thief's leads: in a place, or long since beside."""
@@ -278,7 +286,8 @@ class Deriver:
         """Return the rules by which a change takes effect in ``place``, ``more`` time later."""
         found = []
         probe = proposed(place.account, payload, secret=secret, now=NOW)
-        for tried in self._tried(f"{place.name} {payload}", probe, units(place), self.judge):
+        name = f"{place.name} {payload}"
+        for tried in self._tried(name, probe, units(place), self.judge):
             until = waits(self.judge(self._locked(tried.facts)))
             if until is None:
                 continue
@@ -289,14 +298,20 @@ class Deriver:
                     head=head,
                     body=tried.takes | told | {f"at:{place.name}"},
                     delay=minutes,
-                    freeze=0 if more else self._freeze(tried),
+                    freeze=0 if more else self._freeze(name, tried),
                     action=type_of(payload),
                 )
             )
         return found
 
-    def _freeze(self, tried: Tried) -> int:
-        """Return for how many minutes what takes effect holds exits."""
+    def _freeze(self, name: str, tried: Tried) -> int:
+        """Return for how many minutes what takes effect holds exits, under any guard."""
+        known = name, tried.takes
+        if known not in self._holds:
+            self._holds[known] = self._held_for(tried)
+        return self._holds[known]
+
+    def _held_for(self, tried: Tried) -> int:
         every = effects(
             state_of(tried.probe),
             tried.probe.action,
@@ -310,26 +325,39 @@ class Deriver:
     def _exits(self, place: Place, gain: Gain | None, to: Destination | None) -> list[Derived]:
         """Return the rules by which value leaves from ``place``: to an address that is listed."""
         probe = proposed(place.account, moves.leaving(self._coin), destination=to, now=NOW)
-        found = []
+        found = list[Derived]()
         there = {f"at:{place.name}"} | ({gain.value} if gain else set())
         every = (*units(place), *(key_units() if place.name == START else ()))
         for tried in self._tried(f"{place.name} {gain}", probe, every, self._judge_exit):
-            outcomes = self._leave(self._locked(tried.facts))
-            for (action, cents), left in zip(self._outcomes(), outcomes, strict=True):
-                if left is None:
-                    continue
+            if any(self._leave(tried.facts)):  # What guards an account lets nothing more out.
+                for guarded, beside in self._guarded(tried.facts):
+                    found += self._let_out(place, guarded, tried.takes | there | beside)
+        return found
+
+    def _let_out(self, place: Place, found: Facts, takes: frozenset[str]) -> Iterator[Derived]:
+        """Give a rule for each exit and sum that the gate lets out on ``found``."""
+        for (action, cents), left in zip(self._outcomes(), self._leave(found), strict=True):
+            if left is not None:
                 minutes, gated = left
                 told = _told(place) if minutes >= self._reacts else frozenset()
-                found.append(
-                    Derived(
-                        head=goal(action, cents),
-                        body=tried.takes | told | there,
-                        delay=minutes,
-                        gated=gated,
-                        action=action,
-                    )
+                yield Derived(
+                    head=goal(action, cents),
+                    body=takes | told,
+                    delay=minutes,
+                    gated=gated,
+                    action=action,
                 )
-        return found
+
+    def _guarded(self, found: Facts) -> Iterator[tuple[Facts, frozenset[str]]]:
+        """Give ``found`` as the state guards its exits, with what it takes beside the proofs."""
+        locked = self._locked(found)
+        if not self._contact:
+            yield locked, frozenset()
+            return
+        asked = replace(locked, agreement_cents=SMALL_SUM_CENTS)
+        yield asked, frozenset()
+        yield replace(asked, agreed=True), frozenset({Mean.CONTACT.value})
+        yield locked, frozenset({Gain.NOBODY_ASKED.value})
 
     def _outcomes(self) -> Iterator[tuple[str, int]]:
         return ((action, cents) for action in self.exits for cents in self.sums)
@@ -393,9 +421,9 @@ class Deriver:
             roots, factors = asked_for(
                 all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
             )
-            known = {one.root for one in given}
+            known = {one.root for one in given} - {None}
             for other, further in whole:
-                new = {one.root for one in further} - known - {None}
+                new = known and {one.root for one in further} - known - {None}
                 word = bool(further) and further[0].factor is Factor.PASSWORD
                 beside = word and factors and other is not unit and _takes_a_word(given)
                 both = unit.takes | other.takes
@@ -447,6 +475,16 @@ def goal(action: str, cents: int) -> str:
     return f"left:{action}:{cents}"
 
 
+def is_goal(name: str) -> bool:
+    """Say whether an atom is a goal."""
+    return name.startswith("left:")
+
+
+def cents_of(name: str) -> int:
+    """Return how much has left by a goal, in US cents."""
+    return int(name.rpartition(":")[2])
+
+
 def sums_of(rules: Rules) -> tuple[int, ...]:
     """Return the sums that make a difference to a statute or a law, the highest first."""
     every = rules.policy.statutes.rules
@@ -461,11 +499,15 @@ def sums_of(rules: Rules) -> tuple[int, ...]:
 def undominated(found: Iterable[Derived]) -> tuple[Derived, ...]:
     """Return ``found`` without rules that another one makes needless."""
     by_head: dict[str, list[Derived]] = {}
-    for one in sorted(set(found), key=lambda one: (len(one.body), one.delay, one.freeze)):
+    for one in sorted(dict.fromkeys(found), key=_weight):
         kept = by_head.setdefault(one.head, [])
         if not any(_at_least(better, one) for better in kept):
             kept.append(one)
     return tuple(chain.from_iterable(by_head.values()))
+
+
+def _weight(one: Derived) -> tuple[int, int, int, bool]:
+    return len(one.body), one.delay, one.freeze, one.gated
 
 
 def _at_least(better: Derived, one: Derived) -> bool:

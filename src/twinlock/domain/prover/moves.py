@@ -22,6 +22,7 @@ from twinlock.domain.actions import (
     DestinationAdd,
     PasswordReset,
     SessionStart,
+    TrustedContactRemove,
 )
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Passkey, Password
@@ -34,7 +35,7 @@ from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, Destinatio
 from twinlock.domain.listed import Destination
 from twinlock.domain.money import Asset
 from twinlock.domain.newcomers import in_place_of
-from twinlock.domain.prover.enrolment import MEMBER, NOW, OLD, OWNER
+from twinlock.domain.prover.enrolment import CONTACT, MEMBER, NOW, OLD, OWNER
 
 
 class Gain(StrEnum):
@@ -46,6 +47,7 @@ class Gain(StrEnum):
     PASSWORD = "own_password"  # noqa: S105 - the name of a gain
     API_KEY = "api_key"
     KEY = "key"  # a passkey of his own
+    NOBODY_ASKED = "nobody_asked"  # the trusted contact is none any more
 
 
 _ADDRESS = "0x" + "6" * 40
@@ -134,14 +136,18 @@ BIND = AuthenticatorBind(
     account=OWNER, authenticator=Factor.PASSKEY.value, credential="digest", name=""
 )
 BIND_SECRET = encode(OWN_KEY).decode("ascii")
+# Of another public key than the one that lies there already: nothing is bound twice.
 MAKE_KEY = ApiKeyCreate(
     account=OWNER,
-    public_key=OWN_API_KEY.public_key,
+    public_key="B" * 43,
     scopes=OWN_API_KEY.scopes,
     ip_list=OWN_API_KEY.ip_list,
     destinations=OWN_API_KEY.destinations,
     daily_cents=OWN_API_KEY.daily_cents,
 )
+
+
+REMOVE_CONTACT = TrustedContactRemove(account=OWNER, contact_id=CONTACT.authenticator_id)
 
 
 def change_of(old: Channel | None) -> ContactChange:

@@ -34,6 +34,7 @@ from twinlock.domain.concluding import facts_of
 from twinlock.domain.decisions import Rules
 from twinlock.domain.ids import ChallengeId, action_id
 from twinlock.domain.listed import Destination
+from twinlock.domain.policy.enrolled import keys_of_a_lock
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.proving import (
     AT_ONCE,
@@ -195,13 +196,17 @@ def question(action: OpenAction, source: Authenticator | Channel | ApiKey, facto
 
 
 def answer_of(source: Authenticator | Channel | ApiKey, factor: Factor, *, now: datetime) -> Right:
-    """Return the right answer of ``source``: its cryptography verifies anywhere else."""
-    named: str
+    """Return the right answer of ``source``: its cryptography verifies anywhere else.
+
+    An API key is used from an address that it names: the platform says from which, and who has the
+    key is taken to be there.
+    """
+    named, ip = "", ""
     match source:
         case Channel(channel_id=named):
             key = _MAC
-        case ApiKey(api_key_id=named, public_key=key):
-            pass
+        case ApiKey(api_key_id=named, public_key=key, ip_list=networks):
+            ip = networks[0].partition("/")[0] if networks else ""
         case _:
             named, key = source.authenticator_id, against(source)[0]
     return Right(
@@ -210,6 +215,7 @@ def answer_of(source: Authenticator | Channel | ApiKey, factor: Factor, *, now: 
         against=key,
         challenge_id=None if factor in AT_ONCE else ChallengeId(f"chl_{factor}"),
         totp_step=int(now.timestamp()) // _STEP_SECONDS,
+        ip=ip,
     )
 
 
@@ -224,5 +230,7 @@ def state_of(probe: Probe) -> State:
 
 
 def facts(probe: Probe, *, rules: Rules, now: datetime) -> Facts:
-    """Return the facts of deciding ``probe`` now."""
-    return facts_of(state_of(probe), probe.action, rules=rules, now=now)
+    """Return the facts of deciding ``probe`` now, and those that a lock of both keys would read."""
+    found = facts_of(state_of(probe), probe.action, rules=rules, now=now)
+    statutes, payload = rules.policy.statutes, probe.action.payload
+    return replace(found, **keys_of_a_lock(probe.account, payload, statutes, now=now))

@@ -98,7 +98,7 @@ def system_of(
     atoms = {_cap(one): number for number, one in enumerate(held)}
     rules = []
     for one in stand:
-        body = tuple(sorted(atoms.setdefault(atom, len(atoms)) for atom in one.body))
+        body = tuple(sorted(atoms.setdefault(atom, len(atoms)) for atom in sorted(one.body)))
         head = atoms.setdefault(one.head, len(atoms))
         rules.append(
             Rule(head=head, body=body, delay=one.delay, freeze=one.freeze, gated=one.gated)
@@ -127,11 +127,11 @@ def _given(
     there = {mean: _where(key in one.keys for one in states) for mean, key in _OF_KEYS.items()}
     there[Mean.SAVED_CODE] = _where(enrolment.SAVED in one.authenticators for one in states)
     for one in held:
-        for mean in means_of(one, assumed=assumed):
+        for mean in sorted(means_of(one, assumed=assumed)):
             row = Derived(head=mean.value, body=frozenset({_cap(one)}))
             yield row, there.get(mean, everywhere)
     for both, means, _ in TOGETHER:
-        for mean in means:
+        for mean in sorted(means):
             row = Derived(head=mean.value, body=frozenset(map(_cap, both)))
             yield row, there.get(mean, everywhere)
     yield Derived(head=Gain.PLANTED, body=frozenset()), _where(one.planted for one in states)

@@ -16,7 +16,7 @@ import msgspec
 from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.prover.capabilities import counted
 from twinlock.domain.prover.closure import Attack, in_state
-from twinlock.domain.prover.model import MINUTE
+from twinlock.domain.prover.model import MINUTE, cents_of
 from twinlock.domain.prover.system import System
 
 NEVER = 99  # More than there are capabilities: no set of them does it.
@@ -50,7 +50,7 @@ def verdicts(
         name: tuple(one for one in some if not one.capabilities & ~thieves)
         for name, some in found.items()
     }
-    large = [name for name in of_thieves if _cents(name) > SMALL_SUM_CENTS]
+    large = [name for name in of_thieves if cents_of(name) > SMALL_SUM_CENTS]
     every = []
     for number, state in enumerate(system.states):
         here = {name: in_state(some, number) for name, some in of_thieves.items()}
@@ -66,10 +66,6 @@ def verdicts(
             )
         )
     return tuple(every)
-
-
-def _cents(name: str) -> int:
-    return int(name.rpartition(":")[2])
 
 
 def _least(some: Iterable[Attack], end: int) -> int:

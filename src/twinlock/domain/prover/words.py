@@ -4,7 +4,7 @@ Always true (tests/unit/domain/prover/test_words.py): every step of every attack
 name every proof that it takes and every channel that it silences.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import EXITS
+from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.prover.capabilities import TABLE, Capability, Mean
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.model import MINUTE, Derived
@@ -36,6 +37,7 @@ _DOES: Mapping[str, str] = MappingProxyType(
         ActionType.DESTINATION_ADD: "has an address of his own listed",
         ActionType.API_KEY_CREATE: "makes an API key that withdraws to it",
         ActionType.AUTHENTICATOR_BIND: "binds a passkey of his own",
+        ActionType.TRUSTED_CONTACT_REMOVE: "has the trusted contact removed",
         ActionType.CONTACT_CHANGE: "puts in a notice channel of his own",
         SIGNER: "has the wallet sign what no gate decided",
     }
@@ -54,6 +56,7 @@ _WITH: Mapping[str, str] = MappingProxyType(
         Mean.DEVICE: "the customer's own signed-in device",
         Mean.TRADE_KEY: "the API key that trades",
         Mean.WITHDRAW_KEY: "the API key that withdraws",
+        Mean.CONTACT: "the agreement of the trusted contact",
         Mean.PAST_GATE: "authorizations of his own making",
         Gain.LISTING: "the address that he listed",
         Gain.PLANTED: "the address that was planted",
@@ -102,6 +105,16 @@ def length(minutes: int) -> str:
             count = minutes // size
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return f"{minutes} minutes"
+
+
+def sum_in_words(cents: int) -> str:
+    """Return how much leaves a day, in words."""
+    return "any sum" if cents >= KNOWN_CENTS_MOST else f"US${cents // 100:,} a day"
+
+
+def exits_in_words(some: Sequence[str]) -> str:
+    """Return by which exits."""
+    return "every exit" if EXITS.issubset(some) else ", ".join(sorted(some))
 
 
 def joined(some: list[str]) -> str:

@@ -141,8 +141,9 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         "carried there (notices.md). `*` does not name it.",
         MessageType.NOTICE_SMS: "A notice to the customer's telephone, to be sent by SMS "
         "(notices.md). `*` does not name it.",
-        MessageType.OFFICERS_ACTED: "An officer halted everything, or agreed to a resume or to "
-        "other officers (officers.md); `act` holds what was said. It names no account.",
+        MessageType.OFFICERS_ACTED: "An officer halted everything, agreed to a resume or to other "
+        "officers, or spoke of a policy version (officers.md); `act` holds what was said. It names "
+        "no account.",
         MessageType.SESSION_ENDED: "A session of the account was ended.",
         MessageType.WEBHOOK_TEST: "Sent by `twinlock webhook test`, to one endpoint, once; it "
         "tells of nothing.",

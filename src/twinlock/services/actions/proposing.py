@@ -16,6 +16,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.commands import Propose, SessionSignature
+from twinlock.domain.decisions import Rules
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
 from twinlock.domain.evaluation import Evaluated, Evaluation, check_resource, draft_of, evaluated
@@ -49,6 +50,7 @@ from twinlock.proofs.sessions import check_session
 from twinlock.services.actions.binding import Binding
 from twinlock.services.actions.prepared import Prepared
 from twinlock.services.actions.preparing import Preparing
+from twinlock.services.ruled import by_rules
 
 _SECRET: frozenset[str] = frozenset(
     {
@@ -181,7 +183,22 @@ class Actions:
             PasswordRefusedError: a new password that may not be set.
             SealBrokenError: the key stands for another account's action.
         """
-        rules = self._policies.rules()
+        return await by_rules(
+            self._policies,
+            lambda rules: self._propose(
+                proposal, rules, named=named, actor=actor, idempotency=idempotency
+            ),
+        )
+
+    async def _propose(
+        self,
+        proposal: Proposal,
+        rules: Rules,
+        *,
+        named: AccountId,
+        actor: str,
+        idempotency: Idempotency,
+    ) -> Answered | Repeated:
         try:
             prepared = await self._preparing.prepare(
                 proposal.type, proposal.payload, named, rules, member=proposal.member_id

@@ -30,6 +30,7 @@ from twinlock.ports.keys import BlindIndex
 from twinlock.proofs.importing import Arrival
 from twinlock.services.importing.checking import Check, Checked, Lines
 from twinlock.services.importing.seen import Seen
+from twinlock.services.ruled import by_rules
 
 ACTOR = "import"
 TRIES = 5  # A busy database turns some of a group away; one that is down turns away all, at once.
@@ -194,18 +195,22 @@ class Importing:
             new = [one for one in left if one not in mine]
 
     async def _open(self, one: _Ready, *, resumed: bool, again: bool) -> Outcome:
-        rules = self._policies.rules()
         named = one.account.account_id
-        work = Work(
-            account_id=named,
-            decide=lambda state, now: _opened(state, one, rules=rules, now=now),
-            actor=ACTOR,
-            policy=rules.policy.name,
-            opens=one.account,
-            marks=self._marks(one.account),
-        )
+        marks = self._marks(one.account)
         try:
-            await self._store.run(work)
+            await by_rules(
+                self._policies,
+                lambda rules: self._store.run(
+                    Work(
+                        account_id=named,
+                        decide=lambda state, now: _opened(state, one, rules=rules, now=now),
+                        actor=ACTOR,
+                        policy=rules.policy.name,
+                        opens=one.account,
+                        marks=marks,
+                    )
+                ),
+            )
         except DocumentTooLargeError:
             return _too_large(one)
         except AccountErasedError:

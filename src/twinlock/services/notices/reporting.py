@@ -23,6 +23,7 @@ from twinlock.domain.webhooks.outcomes import carries
 from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.notices import DeliveryShelf, Endpoints, NoticeShelf
 from twinlock.proofs.webhooks import SignedHeaders, WebhookSignatureError, check
+from twinlock.services.ruled import by_rules
 
 ACTOR = "twinlock:notices"
 OWED_MOST = 32  # In one look: each is a decision of its own.
@@ -55,14 +56,16 @@ class Reporting:
         if not any(one.action_id == about for one in account.actions):
             return  # No entry in the log for what nobody asks.
         command = ReportNotice(about=about, channel_id=channel_id, outcome=outcome)
-        rules = self._policies.rules()
-        await self._store.run(
-            Work(
-                account_id=account_id,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
-                actor=ACTOR,
-                policy=rules.policy.name,
-            )
+        await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=account_id,
+                    decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                    actor=ACTOR,
+                    policy=rules.policy.name,
+                )
+            ),
         )
 
     async def settle(self, shelf: DeliveryShelf) -> int:

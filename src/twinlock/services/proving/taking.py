@@ -50,7 +50,7 @@ from twinlock.domain.notices import code_notice
 from twinlock.domain.proving import CODES, SENT, unread
 from twinlock.ports import (
     Clock,
-    Decide,
+    Committed,
     Entropy,
     Hasher,
     Idempotency,
@@ -65,6 +65,7 @@ from twinlock.ports.keys import (
 from twinlock.ports.sign_ins import SignIns
 from twinlock.proofs import codes, intents, passkeys
 from twinlock.services.proving.checking import Checking, Reply, binding
+from twinlock.services.ruled import by_rules
 
 # What a passkey of somebody's answers.
 _SIGNED = (Factor.PASSKEY, Factor.TRUSTED_CONTACT, Factor.MEMBER)
@@ -190,9 +191,8 @@ class Proving:
             channel_id=channel,
             code_mac=self._code_mac(code, nonce, challenge_id, action) if code else "",
         )
-        rules = self._policies.rules()
 
-        def run(state: State, now: datetime) -> Decided:
+        def run(state: State, now: datetime, rules: Rules) -> Decided:
             decided = decide(state, command, rules=rules, now=now)
             if _issues(decided):
                 _check_none_stands(state.account.action(action_id), question.factor, now=now)
@@ -201,10 +201,8 @@ class Proving:
             letter = code_notice(action, code=code, channel=channel, at=now)
             return msgspec.structs.replace(decided, letters=(letter,))
 
-        work = self._work(action, run, actor, rules)
-        work = msgspec.structs.replace(work, idempotency=idempotency, action_id=challenge_id)
         try:
-            committed = await self._store.run(work)
+            committed = await self._run(action, run, actor, idempotency, stands_for=challenge_id)
         except QuestionStandsError as stands:
             return self._again(account, action, stands.challenge, now=stands.now)
         if committed.repeated:
@@ -321,17 +319,13 @@ class Proving:
             return None
         proof = await self._proof(account, action, reply)
         command = self._command(action_id, proof, forced=forced)
-        rules = self._policies.rules()
         others = await self._wanted_elsewhere(account, action, proof)
 
-        def run(state: State, now: datetime) -> Decided:
+        def run(state: State, now: datetime, rules: Rules) -> Decided:
             seen = msgspec.structs.replace(state, wanted_elsewhere=others)
             return decide(seen, command, rules=rules, now=now)
 
-        work = self._work(action, run, actor, rules)
-        committed = await self._store.run(
-            msgspec.structs.replace(work, idempotency=idempotency, action_id=action_id)
-        )
+        committed = await self._run(action, run, actor, idempotency, stands_for=action_id)
         if committed.repeated:
             return None
         decision = committed.answer
@@ -395,18 +389,34 @@ class Proving:
             if isinstance(event, SessionStarted) and event.visit is not None:
                 self._sign_ins.learn(event.visit)
 
-    def _work(self, action: OpenAction, run: Decide, actor: str, rules: Rules) -> Work:
+    async def _run(
+        self,
+        action: OpenAction,
+        run: Callable[[State, datetime, Rules], Decided],
+        actor: str,
+        idempotency: Idempotency,
+        *,
+        stands_for: str,
+    ) -> Committed:
         place = place_of(action.payload)
         names = () if place is None else self._blind.names(place)
-        return Work(
-            account_id=account_of(action.action_id),
-            destination_id=names[0] if names else None,
-            also=names[1:],
-            decide=run,
-            actor=actor,
-            policy=rules.policy.name,
-            teller=self._policies.teller(),
-            marks=self._marks(action),
+        marks = self._marks(action)
+        return await by_rules(
+            self._policies,
+            lambda rules: self._store.run(
+                Work(
+                    account_id=account_of(action.action_id),
+                    destination_id=names[0] if names else None,
+                    also=names[1:],
+                    decide=lambda state, now: run(state, now, rules),
+                    actor=actor,
+                    policy=rules.policy.name,
+                    teller=self._policies.teller(),
+                    marks=marks,
+                    idempotency=idempotency,
+                    action_id=stands_for,
+                )
+            ),
         )
 
     def _marks(self, action: OpenAction) -> tuple[bytes, ...]:

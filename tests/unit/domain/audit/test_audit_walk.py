@@ -255,3 +255,32 @@ def test_another_label_and_an_unknown_policy_are_found(alone: bool) -> None:
         (Fault.LEAF_LABEL_WRONG, "leaf 0", "the label beside it is another one"),
         (Fault.LEAF_POLICY_UNKNOWN, "leaf 1", "the policy that decided is not kept"),
     ]
+
+
+# --- By which policy ---
+
+
+def test_what_another_policy_decided_than_was_in_force_is_found() -> None:
+    other = b64url(b"o" * 32)
+    known = {one.encode(): PolicyName(version=1, digest=one) for one in (POLICY, other)}
+    findings = Findings()
+    acts = PlatformActs(policies=((1, POLICY.encode()), (3, other.encode())))
+    one = LeafWalk(
+        Leaves(start=0, stop=7),
+        policies=known,
+        log_keys=frozenset(),
+        platform=acts,
+        findings=findings,
+    )
+    decided = {0: other, 2: POLICY, 4: other, 5: POLICY, 6: other}
+
+    assert len(dict(one.take(row(index, policy=policy) for index, policy in decided.items()))) == 5
+
+    wrong = [one.where for one in findings.kept if one.code is Fault.POLICY_NOT_IN_FORCE]
+    assert wrong == ["leaf 5"]
+
+
+def test_before_officers_activated_any_each_policy_may_have_decided() -> None:
+    acts = PlatformActs(policies=((3, POLICY.encode()),))
+
+    assert [acts.policy_at(index) for index in (0, 3, 4)] == [b"", b"", POLICY.encode()]

@@ -11,6 +11,7 @@ from support.officers import (
     CLEO,
     DORA,
     EVE,
+    FOUNDING,
     HALT,
     LOG,
     Board,
@@ -25,6 +26,7 @@ from twinlock.domain.bounds import (
     OFFICERS_LEAST,
     OFFICERS_MOST,
     OFFICERS_WAIT,
+    OFFICERS_WAIT_BEFORE,
     STATEMENT_LIFETIME,
 )
 from twinlock.domain.canonical import b64url, encode
@@ -38,13 +40,15 @@ from twinlock.domain.officers.platform import (
     SpokeTooOftenError,
     after,
     appointed,
-    check_standing,
     due_at,
-    halted_since,
     label_of,
     read_leaf,
-    read_standing,
     replayed,
+)
+from twinlock.domain.officers.standing import (
+    check_standing,
+    halted_since,
+    read_standing,
     standing_bytes,
 )
 from twinlock.domain.officers.statements import Change, Halt, Resume, StatementRefusedError
@@ -71,20 +75,22 @@ def test_officers_are_neither_too_few_nor_too_many(count: int) -> None:
     keys = tuple(Officer(str(number)).key for number in range(count))
 
     with pytest.raises(OfficersWrongError, match="at least"):
-        appointed(keys, at=BEGINNING)
+        appointed(keys, policy=FOUNDING, at=BEGINNING)
 
 
 @pytest.mark.parametrize("count", [OFFICERS_LEAST, OFFICERS_MOST])
 def test_as_many_as_may_be_are_appointed(count: int) -> None:
     keys = tuple(Officer(str(number)).key for number in range(count))
 
-    assert set(after(Platform(), appointed(keys, at=BEGINNING)).officers) == set(keys)
+    assert set(after(Platform(), appointed(keys, policy=FOUNDING, at=BEGINNING)).officers) == set(
+        keys
+    )
 
 
 @pytest.mark.parametrize("key", ["", "AAAA", "?" * 43, ADA.key + "="])
 def test_a_key_that_is_none_is_no_officer(key: str) -> None:
     with pytest.raises(OfficersWrongError, match="public key"):
-        appointed((ADA.key, BEN.key, key), at=BEGINNING)
+        appointed((ADA.key, BEN.key, key), policy=FOUNDING, at=BEGINNING)
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -93,7 +99,7 @@ def test_a_key_under_which_anybody_can_sign_is_no_officer(board: Board, first: i
     everybodys = b64url(bytes([first]) + bytes(31))
 
     with pytest.raises(OfficersWrongError, match="small order"):
-        appointed((ADA.key, BEN.key, everybodys), at=BEGINNING)
+        appointed((ADA.key, BEN.key, everybodys), policy=FOUNDING, at=BEGINNING)
     why = board.refuses(ADA, Change(since=0, add=everybodys))
     assert isinstance(why, OfficersWrongError)
     assert "small order" in str(why)
@@ -101,7 +107,7 @@ def test_a_key_under_which_anybody_can_sign_is_no_officer(board: Board, first: i
 
 def test_one_key_is_one_officer() -> None:
     with pytest.raises(OfficersWrongError, match="twice"):
-        appointed((ADA.key, BEN.key, ADA.key), at=BEGINNING)
+        appointed((ADA.key, BEN.key, ADA.key), policy=FOUNDING, at=BEGINNING)
 
 
 def test_without_officers_nobody_speaks() -> None:
@@ -488,7 +494,7 @@ def spoilt(board: Board, **change: object) -> PlatformLeaf:
 
 @pytest.mark.parametrize(
     "change",
-    [{"t": "platform.other"}, {"v": 3}, {"at": -1}, {"at": 2**53}, {"n": 2**53}, {"lbl": "x"}],
+    [{"t": "platform.other"}, {"v": 4}, {"at": -1}, {"at": 2**53}, {"n": 2**53}, {"lbl": "x"}],
 )
 def test_a_leaf_of_another_form_is_none_of_the_platforms(
     board: Board, change: dict[str, object]
@@ -539,13 +545,41 @@ def test_a_statement_that_stands_twice_makes_no_platform(board: Board) -> None:
         after(board.platform, again)
 
 
-def before(board: Board) -> list[PlatformLeaf]:
-    """Return the leaves of a board in their older form."""
+def before(board: Board, form: int = 1) -> list[PlatformLeaf]:
+    """Return the leaves of a board in an older form."""
     leaves: list[PlatformLeaf] = []
     for leaf in board.leaves:
         last = hash_of(encode(leaves[-1])) if leaves else leaf.prev
-        leaves.append(replace(leaf, v=1, prev=last))
+        leaves.append(replace(leaf, v=form, policy="", prev=last))
     return leaves
+
+
+def test_what_was_decided_after_a_day_stays_decided(board: Board) -> None:
+    """Leaves of an installation that is older than the wait of three days."""
+    change = board.change(add=DORA)
+    board.does(ADA, change)
+    board.now += OFFICERS_WAIT_BEFORE
+    board.does(BEN, change)
+    assert DORA.key not in board.platform.officers
+    old = replayed(map(encode, before(board, form=2)))
+
+    assert DORA.key in old.officers
+    assert old.versions.policy == ""
+    board.platform, board.leaves = old, before(board, form=2)
+    late = board.change(add=EVE)
+    board.does(ADA, late)
+    board.now += OFFICERS_WAIT_BEFORE
+    assert EVE.key not in board.does(BEN, late).officers
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_a_leaf_of_an_older_form_names_no_policy(board: Board, form: int) -> None:
+    first = board.leaves[0]
+
+    with pytest.raises(MalformedError, match="a policy is named"):
+        after(Platform(), replace(first, v=form))
+    with pytest.raises(MalformedError, match="a policy is named"):
+        after(Platform(), replace(first, policy=""))
 
 
 def test_what_was_decided_without_a_wait_stays_decided(board: Board) -> None:
