@@ -105,3 +105,24 @@ def test_a_security_key_is_heard_of_everywhere() -> None:
     for one in CHANNELS:
         assert not narrow(an_account((ROAMING,), (one,)))
     assert narrow(an_account((ROAMING,), ()))
+
+
+def test_a_new_channel_where_there_was_none_makes_no_account_wide() -> None:
+    """Prevents: two stolen keys of an owner whom nobody tells, and a channel that is the thief's.
+
+    A roaming thief found it: he put in a mailbox of his own, and took all two days later.
+    """
+    account = an_account((ROAMING, DESKTOP_KEY), ())
+    young = replace(EMAIL, bound_at=NOON - timedelta(days=29))
+    old = replace(EMAIL, bound_at=NOON - timedelta(days=30))
+
+    assert narrow(account, ROAMING, DESKTOP_KEY)
+    assert narrow(replace(account, channels=(young,)), ROAMING, DESKTOP_KEY)
+    assert not narrow(replace(account, channels=(old,)), ROAMING, DESKTOP_KEY)
+
+
+def test_two_roots_suffice_where_the_owner_moved_to_a_new_mailbox() -> None:
+    account = an_account((ROAMING, DESKTOP_KEY), (EMAIL,))
+    moved = replace(EMAIL, bound_at=NOON - timedelta(days=1), replaced=EMAIL)
+
+    assert not narrow(replace(account, channels=(moved,)), ROAMING, DESKTOP_KEY)

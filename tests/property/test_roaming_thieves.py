@@ -4,10 +4,13 @@ From a narrow account a small sum a day may leave after a week (law 5), and some
 find it. The same attacker steals with two capabilities, and with one by the rules of 2024.
 """
 
+from itertools import islice
+
 import pytest
 
+from twinlock.range.foreseen import Foresight
 from twinlock.range.profiles import BASELINE, DEFAULT, TYPICAL, rules_of
-from twinlock.range.roaming import Roamed, roam
+from twinlock.range.roaming import Roamed, live, roam, settings
 
 SEEDS = range(1, 26)
 MOVES = 4_000  # Of each seed: 100,000 in all, in tests that run beside each other.
@@ -45,3 +48,24 @@ async def test_one_capability_steals_by_weaker_rules(profile: str) -> None:
     found = await attacked(profile, seed=1, moves=500)
 
     assert found.beyond
+
+
+@pytest.mark.parametrize(
+    ("profile", "k", "lives"),
+    [
+        pytest.param(DEFAULT, 1, 40, id="one capability"),
+        pytest.param(DEFAULT, 2, 60, id="two"),
+        pytest.param(DEFAULT, 3, 60, id="three"),
+        pytest.param(BASELINE, 1, 20, id="one by the rules of 2024"),
+    ],
+)
+async def test_the_prover_foresees_whatever_is_stolen(profile: str, k: int, lives: int) -> None:
+    book, stolen = rules_of(profile), 0
+    foresight = Foresight(book)
+
+    for setting in islice(settings(2, k=k), lives):
+        lived = await live(book, setting)
+        stolen += len(lived.thefts)
+        assert [one for one in lived.thefts if not foresight.foresaw(setting, one)] == []
+
+    assert stolen

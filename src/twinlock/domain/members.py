@@ -30,7 +30,7 @@ from twinlock.domain.actions import (
     class_of,
     type_of,
 )
-from twinlock.domain.assurance import Factor, Placement, root_of
+from twinlock.domain.assurance import KNOWN, Factor, Placement, root_of
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey
 from twinlock.domain.bounds import (
@@ -317,7 +317,9 @@ def objects_in_vain(account: Account, payload: AnyPayload, member_id: MemberId |
 def joins(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     """Make the person in ``action`` a member.
 
-    Where several agreed, it rests on no single one's proof, and falls with none.
+    Where several agreed, it rests on no single one's proof, and falls with none. Else the new key
+    counts for 30 days as the root that alone proved it, as whatever is bound. Prevents: a computer
+    taken whole, and a member of the thief's own, by whose key the account is narrow no more.
     """
     payload, account = action.payload, state.account
     made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
@@ -328,11 +330,19 @@ def joins(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         made,
         bound_at=facts.now,
         entry=account.chain.entries,
+        born_of="" if several else _born_of(facts),
         by=() if several else stood_on(account, action),
         behind=() if several else behind(account, action, now=facts.now),
     )
     member = Member(member_id=made.member_id, name=payload.name, joined_at=facts.now)
     return (MemberJoined(at=facts.now, member=member, passkey=passkey),)
+
+
+def _born_of(facts: Facts) -> str:
+    """Return the root that alone stands behind a new member; none where there are two."""
+    if len(facts.shown_roots) > 1:
+        return ""
+    return next(iter(facts.shown_roots), KNOWN)
 
 
 def leaves_for_good(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:

@@ -35,7 +35,7 @@ def is_narrow(
     Until a root is shown, any that could reach the floor alone may be the one that proves; showing
     one more root never makes an account narrow.
     """
-    if account.channels and len(roots) > 1:
+    if len(roots) > 1 and _owner_is_told(account, now=now):
         return False
     told = _silent(account, destination, now=now)
 
@@ -47,6 +47,15 @@ def is_narrow(
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
     could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
     return not ((roots and heard(roots)) or heard(could))
+
+
+def _owner_is_told(account: Account, *, now: datetime) -> bool:
+    """Say whether there is a channel that is no newcomer, or took the place of such a one.
+
+    Prevents: two keys of an owner whom nobody tells, and a channel beside them that is the thief's.
+    """
+    every = (at for one in account.channels for at in links(one) if not at.removed)
+    return any(not came_lately(account, at, now=now) for at in every)
 
 
 def _places(account: Account, name: str, *, floor: Level) -> frozenset[str]:
