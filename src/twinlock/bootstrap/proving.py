@@ -59,6 +59,8 @@ class Prover:
     ) -> None:
         self._jobs = jobs
         self._assumed = assumed or Assumptions()
+        self._asked: tuple[str, tuple[int, ...] | None] | None = None
+        self._last: tuple[Sheet, ...] = ()
         self._bases = tuple(enrolment.bases() if bases is None else bases)
 
     def prove(self, book: RuleBook, *, k: int) -> tuple[Proof, Certificate | None]:
@@ -91,8 +93,12 @@ class Prover:
 
     def sheets(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[Sheet, ...]:
         """Return the rules and minimal attacks of all states, sheet by sheet."""
-        systems = self.systems(book, sums=sums)
-        return tuple(zip(systems, self._map(solved, systems), strict=True))
+        asked = book.policy.name.digest, sums
+        if asked != self._asked:  # What is proved is looked at next.
+            systems = self.systems(book, sums=sums)
+            self._last = tuple(zip(systems, self._map(solved, systems), strict=True))
+            self._asked = asked
+        return self._last
 
     def systems(self, book: RuleBook, *, sums: tuple[int, ...] | None = None) -> tuple[System, ...]:
         """Return the rules of all states, sheet by sheet."""
