@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Shown
 from twinlock.domain.actions import AnyPayload, type_of
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import KNOWN, PHONE, Factor
 from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD, SMALL_SUM_CENTS
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.effects import effects
@@ -45,6 +45,7 @@ from twinlock.domain.prover.probing import (
     taken,
     with_shown,
 )
+from twinlock.domain.prover.showing import Unit, key_units, told_of, units
 from twinlock.domain.requirements import (
     NOTHING,
     Never,
@@ -72,64 +73,8 @@ class Derived(msgspec.Struct, frozen=True, kw_only=True):
     action: str = ""
 
 
-class Unit(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown together, and what it takes."""
-
-    takes: frozenset[str]
-    shows: tuple[Shows, ...]
-
-
-_OWNERS: dict[str, Mean] = {
-    enrolment.PASSWORD.authenticator_id: Mean.PASSWORD,
-    enrolment.APP.authenticator_id: Mean.TOTP,
-    enrolment.PHONE_KEY.authenticator_id: Mean.PHONE_KEY,
-    enrolment.DESKTOP_KEY.authenticator_id: Mean.DESKTOP_KEY,
-    enrolment.ROAMING_KEY.authenticator_id: Mean.ROAMING_KEY,
-    enrolment.SAVED.authenticator_id: Mean.SAVED_CODE,
-}
-_EMAIL, _SMS, _DESKTOP = enrolment.CHANNELS
-_READS = {_EMAIL.channel_id: Mean.READ_EMAIL, _SMS.channel_id: Mean.READ_SMS}
-_MUTES = {
-    _EMAIL.channel_id: Mean.MUTE_EMAIL,
-    _SMS.channel_id: Mean.MUTE_SMS,
-    _DESKTOP.channel_id: Mean.MUTE_DESKTOP,
-}
 _BESIDE_A_WORD = {Factor.TOTP, Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
 Judge = Callable[[Facts], Requirement]
-
-
-def units(place: Place) -> tuple[Unit, ...]:
-    """Return what can be shown in ``place``, each thing alone, and the codes of all channels."""
-    account = place.account
-    owners = [
-        (_OWNERS[one.authenticator_id], one)
-        for one in account.authenticators
-        if one.authenticator_id in _OWNERS
-    ]
-    read = [(_READS[one.channel_id], one) for one in account.channels if one.channel_id in _READS]
-    single: list[tuple[str, Shows]] = [
-        *owners,
-        *read,
-        *((Gain.KEY, one) for one in account.authenticators[-1:] if place.has_key),
-        (Mean.DEVICE, enrolment.SESSION),
-        (Gain.SESSION, moves.OWN_SESSION),
-        (Mean.COOKIE, COOKIE),
-    ]
-    found = [Unit(takes=frozenset({takes}), shows=(shows,)) for takes, shows in single]
-    if len(read) > 1:  # Who forgot the password shows a code of each kind.
-        takes, shows_all = zip(*read, strict=True)
-        found.append(Unit(takes=frozenset(takes), shows=shows_all))
-    return tuple(found)
-
-
-def key_units() -> Iterator[Unit]:
-    """Give the API keys: they sign exits and nothing else."""
-    for takes, key in (
-        (Mean.TRADE_KEY.value, enrolment.TRADE_KEY),
-        (Mean.WITHDRAW_KEY.value, enrolment.WITHDRAW_KEY),
-        (Gain.API_KEY.value, moves.OWN_API_KEY),
-    ):
-        yield Unit(takes=frozenset({takes}), shows=(key,))
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,11 +106,9 @@ class Deriver:
         self._budget = self._budget_most()
         self.alike = self._exits_alike()
         self.exits = tuple(self.alike)
-        self._leaves.clear()
         self._key_ages = timedelta(0) if self._keys_serve_at_once() else NEWCOMER_PERIOD
         self._leaves.clear()
         self._put.clear()
-        self._holds.clear()
         self._holds.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
@@ -196,7 +139,7 @@ class Deriver:
             for aged in (False, True):
                 self._put.clear()
                 self._holds.clear()
-                done.append(self._of_place(moves.with_key(place, aged=aged)))
+                done.append(self._of_place(moves.with_key(place, aged=aged, born_of=KNOWN)))
             if done[0] != done[1]:
                 return False
         return True
@@ -255,11 +198,23 @@ class Deriver:
             yield place, self._moved(start, f"at:{place.name}", change, secret, more=later)
 
     def _keys(self, start: Place) -> Iterator[tuple[Place, list[Derived]]]:
-        """Give where a passkey of the thief's leads once it is no newcomer."""
-        place = moves.with_key(start)
-        head, bind = f"at:{place.name}", moves.BIND
-        leads = self._moved(start, head, bind, moves.BIND_SECRET, more=self._key_ages)
-        yield place, leads and [*leads, Derived(head=Gain.KEY, body=frozenset({head}))]
+        """Give where a passkey of the thief's leads: once it is no newcomer, and before that.
+
+        A newcomer counts as the root that proved it. The phone's is the one of which proofs bind
+        that do nothing else, as saved codes.
+        """
+        for aged in (True, False) if self._key_ages else (True,):
+            place = moves.with_key(start, aged=aged)
+            leads = self._moved(
+                start,
+                f"at:{place.name}",
+                moves.BIND,
+                moves.BIND_SECRET,
+                more=self._key_ages if aged else timedelta(0),
+                roots=None if aged else (PHONE,),
+            )
+            key = Derived(head=Gain.KEY, body=frozenset({f"at:{place.name}"}))
+            yield place, leads and [*leads, key]
 
     def _needless(self, found: list[Derived], leads: list[Derived]) -> bool:
         """Say whether whoever comes there could have taken everything before, with the same."""
@@ -299,17 +254,21 @@ class Deriver:
         secret: str = "",
         *,
         more: timedelta = timedelta(0),
+        roots: tuple[str, ...] | None = None,
     ) -> list[Derived]:
-        """Return the rules by which a change takes effect in ``place``, ``more`` time later."""
-        found = []
+        """Return the rules by which a change takes effect in ``place``, ``more`` time later.
+
+        ``roots``: of what shows exactly these, and no others.
+        """
+        found = list[Derived]()
         probe = proposed(place.account, payload, secret=secret, now=NOW)
         name = f"{place.name} {payload}"
         for tried in self._tried(name, probe, units(place), self.judge):
             until = waits(self.judge(self._locked(tried.facts)))
-            if until is None:
+            if until is None or roots not in (None, tried.facts.shown_roots):
                 continue
             minutes = until + more // MINUTE
-            told = _told(place) if minutes >= self._reacts else frozenset()
+            told = told_of(place) if minutes >= self._reacts else frozenset()
             found.append(
                 Derived(
                     head=head,
@@ -356,7 +315,7 @@ class Deriver:
         for (action, cents), left in zip(self._outcomes(), self._leave(found), strict=True):
             if left is not None:
                 minutes, gated = left
-                told = _told(place) if minutes >= self._reacts else frozenset()
+                told = told_of(place) if minutes >= self._reacts else frozenset()
                 yield Derived(
                     head=goal(action, cents),
                     body=takes | told,
@@ -479,12 +438,6 @@ def asked_for(missing: Requirement) -> tuple[bool, bool]:
     proofs = [one for one in leaves(missing) if isinstance(one, Prove)]
     nothing = any(isinstance(one, Never) and one.until is None for one in leaves(missing))
     return any(one.roots > 1 for one in proofs), bool(proofs) or nothing
-
-
-def _told(place: Place) -> frozenset[str]:
-    """Return what silences everybody who is told of what waits in ``place``."""
-    ids = (one.channel_id for one in place.account.channels)
-    return frozenset(_MUTES[one].value for one in ids if one in _MUTES)
 
 
 def goal(action: str, cents: int) -> str:

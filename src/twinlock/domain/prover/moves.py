@@ -24,7 +24,7 @@ from twinlock.domain.actions import (
     SessionStart,
     TrustedContactRemove,
 )
-from twinlock.domain.assurance import KNOWN, Factor, Placement
+from twinlock.domain.assurance import PHONE, Factor, Placement
 from twinlock.domain.authenticators.model import Passkey, Password
 from twinlock.domain.bounds import MAX_VALUE_CENTS, NEWCOMER_PERIOD
 from twinlock.domain.canonical import encode
@@ -165,7 +165,7 @@ def change_of(old: Channel | None) -> ContactChange:
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """An account as a thief has made it, by steps of which ``name`` tells.
 
-    ``has_key``: a passkey of his is bound, and nobody repudiated it for 30 days.
+    ``has_key``: a passkey of his is bound.
     """
 
     name: str
@@ -183,16 +183,13 @@ def with_tools(account: Account) -> Account:
     )
 
 
-def with_key(place: Place, *, aged: bool = True) -> Place:
-    """Return ``place`` once the thief's passkey is no newcomer any more.
-
-    Not ``aged``: as soon as it is bound, by the least that can bind one.
-    """
-    key = replace(OWN_KEY, bound_at=NOW - NEWCOMER_PERIOD)
-    if not aged:
-        key = replace(OWN_KEY, born_of=KNOWN)
+def with_key(place: Place, *, aged: bool, born_of: str = PHONE) -> Place:
+    """Return ``place`` with the thief's passkey: old, or young and bound by ``born_of`` alone."""
+    at = NOW - NEWCOMER_PERIOD if aged else NOW
+    key = replace(OWN_KEY, bound_at=at, born_of="" if aged else born_of)
     account = replace(place.account, authenticators=(*place.account.authenticators, key))
-    return replace(place, name=f"{place.name}+key", account=account, has_key=True)
+    name = f"{place.name}+{'' if aged else 'new '}key"
+    return replace(place, name=name, account=account, has_key=True)
 
 
 def with_channel(place: Place, old: Channel | None, *, aged: bool) -> Place:

@@ -45,14 +45,12 @@ from twinlock.domain.prover.model import (
     Deriver,
     Judge,
     Tried,
-    Unit,
-    key_units,
     sums_of,
     undominated,
-    units,
 )
 from twinlock.domain.prover.moves import Gain, Place
 from twinlock.domain.prover.probing import COOKIE, Probe, Shows, taken
+from twinlock.domain.prover.showing import Unit, key_units, units
 
 SUBSETS_MOST = 3
 
@@ -144,11 +142,12 @@ def test_what_is_left_out_would_add_nothing(profile: str, other: type[Deriver]) 
 def places(state: Enrolment) -> dict[str, Place]:
     account = replace(moves.with_tools(account_of(state)), lock=state.lock)
     start = Place(name=START, account=account)
+    keys = (moves.with_key(start, aged=aged) for aged in (True, False))
     changed = (
         moves.with_channel(start, old, aged=old is None)
         for old in (None, *start.account.channels[:1])
     )
-    return {f"at:{one.name}": one for one in (start, moves.with_key(start), *changed)}
+    return {f"at:{one.name}": one for one in (start, *keys, *changed)}
 
 
 HEADS: dict[str, tuple[AnyPayload, str]] = {
@@ -156,6 +155,7 @@ HEADS: dict[str, tuple[AnyPayload, str]] = {
     "password": (moves.RESET, moves.RESET_SECRET),
     Gain.API_KEY: (moves.MAKE_KEY, "key_another"),
     "at:start+key": (moves.BIND, moves.BIND_SECRET),
+    "at:start+new key": (moves.BIND, moves.BIND_SECRET),
     "at:start+aged channel": (moves.change_of(None), moves.OWN_CHANNEL.channel_id),
 }
 
@@ -183,7 +183,7 @@ def played(made: Deriver, one: Derived, at: dict[str, Place]) -> tuple[Played, i
         secret = moves.LISTED.destination_id
     elif one.head in HEADS:
         payload, secret = HEADS[one.head]
-        aged = one.head.startswith("at:")
+        aged = one.head in ("at:start+key", "at:start+aged channel")
         minutes -= NEWCOMER_PERIOD // MINUTE if aged else 0
     else:
         payload = moves.change_of(place.account.channels[0])

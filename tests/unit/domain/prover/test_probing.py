@@ -34,7 +34,7 @@ from twinlock.domain.prover.enrolment import (
     Enrolment,
     account_of,
 )
-from twinlock.domain.prover.model import HELD, START, key_units, units, waits
+from twinlock.domain.prover.model import HELD, START, waits
 from twinlock.domain.prover.moves import LISTED, Place
 from twinlock.domain.prover.probing import (
     COOKIE,
@@ -45,6 +45,7 @@ from twinlock.domain.prover.probing import (
     taken,
     with_shown,
 )
+from twinlock.domain.prover.showing import key_units, units
 from twinlock.domain.requirements import Answer, Requirement, answer, silence_until
 
 COIN = next(one for one in rules("default").policy.assets if one.network == "ethereum")
@@ -69,7 +70,8 @@ def places(state: Enrolment) -> Iterator[Place]:
     account = replace(moves.with_tools(account_of(state)), lock=state.lock)
     start = Place(name=START, account=account)
     yield start
-    yield moves.with_key(start)
+    yield moves.with_key(start, aged=True)
+    yield moves.with_key(start, aged=False)
     yield moves.with_channel(start, None, aged=True)
     for old in account.channels:
         yield moves.with_channel(start, old, aged=False)
@@ -357,18 +359,20 @@ def seen(account: Account, by: Rules, at_now: timedelta) -> list[object]:
 
 BOUND = (
     Enrolment(authenticators=(PHONE_KEY,), channels=(EMAIL, SMS)),
-    Enrolment(authenticators=(APP, ROAMING_KEY), channels=(EMAIL,)),
+    Enrolment(authenticators=(PHONE_KEY, APP, ROAMING_KEY), channels=(EMAIL,)),
     Enrolment(authenticators=(PHONE_KEY, ROAMING_KEY), channels=()),
 )
 
 
+@pytest.mark.parametrize("aged", [True, False])
 @pytest.mark.parametrize("state", BOUND, ids=lambda one: one.name)
-def test_a_place_with_a_key_is_what_the_gate_makes_when_it_is_old(state: Enrolment) -> None:
+def test_a_place_with_a_key_is_what_the_gate_makes(state: Enrolment, *, aged: bool) -> None:
     by, wanted = rules("default"), Wanted(payload=moves.BIND, secret=moves.BIND_SECRET)
-    made = decided(wanted, state, *(one for one in state.authenticators if one != APP))
-    later = NEWCOMER_PERIOD + DAY
+    proof = state.authenticators[:1] if not aged else state.authenticators
+    made = decided(wanted, state, *(one for one in proof if not aged or one != APP))
+    later = NEWCOMER_PERIOD + DAY if aged else 8 * DAY
     start = Place(name=START, account=moves.with_tools(account_of(state)))
-    model = moves.with_key(start).account
+    model = moves.with_key(start, aged=aged).account
 
     assert [one.authenticator_id for one in made.authenticators] == [
         one.authenticator_id for one in model.authenticators
