@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import NOON
-from support.worlds import APP, DESKTOP, DESKTOP_KEY, EMAIL, PASSWORD, ROAMING, SMS, SYNCED
+from support.worlds import APP, DESKTOP, DESKTOP_KEY, EMAIL, PASSWORD, ROAMING, SAVED, SMS, SYNCED
 from support.worlds import an_account as opened
 
 from twinlock.domain.account import Account
@@ -89,6 +89,7 @@ def test_a_computer_that_proves_and_reads_every_notice_is_one_place() -> None:
     assert narrow(an_account((DESKTOP_KEY,), (EMAIL, DESKTOP)))
     assert not narrow(an_account((DESKTOP_KEY,), (EMAIL, DESKTOP, SMS)))
     assert narrow(an_account((), (EMAIL, DESKTOP)))  # By the password and a code by e-mail.
+    assert narrow(an_account((SAVED,), (EMAIL, DESKTOP)))  # Saved codes are for other days.
     assert not narrow(an_account((), (EMAIL, DESKTOP, SMS)))
 
 
@@ -126,3 +127,17 @@ def test_two_roots_suffice_where_the_owner_moved_to_a_new_mailbox() -> None:
     moved = replace(EMAIL, bound_at=NOON - timedelta(days=1), replaced=EMAIL)
 
     assert not narrow(replace(account, channels=(moved,)), ROAMING, DESKTOP_KEY)
+
+
+def test_a_key_that_a_mailbox_has_just_bound_lies_where_the_mailbox_is_read() -> None:
+    """Prevents: malware in the computer that binds a key of its own, which counts as the phone's.
+
+    Found by the prover. What is 30 days old counts as itself.
+    """
+    own = replace(ROAMING, bound_at=NOON - timedelta(days=2), born_of="phone")
+    old = replace(own, bound_at=NOON - timedelta(days=30))
+    beside = replace(own, born_of="")
+
+    assert narrow(an_account((own,), (EMAIL, DESKTOP)), own)
+    assert not narrow(an_account((old,), (EMAIL, DESKTOP)), old)
+    assert not narrow(an_account((beside,), (EMAIL, DESKTOP)), beside)

@@ -15,11 +15,13 @@ from datetime import datetime
 
 from twinlock.domain.account import Account
 from twinlock.domain.assurance import PHONE, Level, level_of
-from twinlock.domain.authenticators.model import factor_of, root
+from twinlock.domain.authenticators.model import RecoveryCodes, factor_of, root
 from twinlock.domain.channels import DESKTOP, ChannelKind
 from twinlock.domain.laws import LISTED
-from twinlock.domain.newcomers import came_lately, links
+from twinlock.domain.newcomers import came_lately, is_newcomer, links
 from twinlock.domain.policy.facts import DestinationState
+
+CODES = Level.OUT_OF_BAND  # As much as a code shows, beside the password.
 
 
 def is_narrow(
@@ -41,7 +43,7 @@ def is_narrow(
 
     def heard(some: Iterable[str]) -> bool:
         """Say whether some channel is read elsewhere, whichever of ``some`` was taken."""
-        places = {place for name in some for place in _places(account, name, floor=floor)}
+        places = {place for name in some for place in _places(account, name, now=now)}
         return all(any(place not in read for read in told) for place in places)
 
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
@@ -58,16 +60,19 @@ def _owner_is_told(account: Account, *, now: datetime) -> bool:
     return any(not came_lately(account, at, now=now) for at in every)
 
 
-def _places(account: Account, name: str, *, floor: Level) -> frozenset[str]:
+def _places(account: Account, name: str, *, now: datetime) -> frozenset[str]:
     """Return the places from which the root ``name`` is shown.
 
     Where codes count, one by e-mail is read on the computer, too, beside the password that is typed
-    there. Prevents: a computer that proves with the mailbox, and mutes it and its own program.
+    there; and so is what such a code bound of late. Prevents: a computer that proves with the
+    mailbox, or with a passkey that the mailbox has just bound, and mutes it and its own program.
     """
     place = frozenset({name.partition(":")[0]})
     email = any(one.kind is ChannelKind.EMAIL for one in account.channels)
-    codes = floor <= Level.OUT_OF_BAND and email
-    return place | {DESKTOP} if codes and name == PHONE else place
+    usual = (one for one in account.authenticators if not isinstance(one, RecoveryCodes))
+    stronger = (one for one in usual if level_of(factor_of(one)) > CODES)
+    codes = all(one.born_of and is_newcomer(one.bound_at, now=now) for one in stronger)
+    return place | {DESKTOP} if email and codes and name == PHONE else place
 
 
 def _silent(
