@@ -166,7 +166,6 @@ class Deriver:
         self._leaves.clear()
         self._put.clear()
         self._holds.clear()
-        self._holds.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
         """Return the exits by the one that stands for each kind: those that are answered alike."""
