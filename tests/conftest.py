@@ -79,6 +79,8 @@ TOGETHER = MappingProxyType(
 UNCOUNTED = (
     *(name for name, group in TOGETHER.items() if group in ("browser", "keys", "stories")),
     "tests/attacks/test_extortionist_stops.py",
+    "tests/integration/test_attacks_found_2024.py",
+    "tests/integration/test_attacks_found_2026.py",
     "tests/integration/test_bench_smoke.py",
     "tests/integration/test_cedar_differential.py",
     "tests/integration/test_own_postgres.py",

@@ -14,8 +14,8 @@ from twinlock.domain.policy.version import Policy
 from twinlock.domain.policy.weighing import Change, changes, weigh
 from twinlock.domain.requirements import all_of
 
-SEEDS = 4
-MOST = 4_000  # Cells for each action: enough for an answer, and seconds less.
+SEEDS = 2
+MOST = 2_000  # Cells for each action: enough for an answer, and seconds less.
 
 
 @cache
@@ -24,6 +24,11 @@ def pairs() -> tuple[tuple[Policy, Policy, Difference], ...]:
     some = [(DEFAULT, STRICT), (DEFAULT, LAX), (STRICT, DEFAULT)]
     some += [(DEFAULT, any_policy(seed, "default")) for seed in range(SEEDS)]
     return tuple((one, other, difference(one, other, laws=LAWS, most=MOST)) for one, other in some)
+
+
+def unnamed(found: Difference) -> list[str]:
+    """Return the actions about which nothing differs."""
+    return sorted(BUILT - {action for one in found.actions for action in one.actions})
 
 
 def test_examples_are_answered_as_they_say() -> None:
@@ -44,9 +49,8 @@ def test_examples_are_answered_as_they_say() -> None:
 def test_no_facts_tell_two_policies_apart_about_an_action_that_is_not_named(
     data: st.DataObject,
 ) -> None:
-    first, second, found = data.draw(st.sampled_from(pairs()))
-    named = {action for one in found.actions for action in one.actions}
-    action = data.draw(st.sampled_from(sorted(BUILT - named)))
+    first, second, found = data.draw(st.sampled_from([one for one in pairs() if unnamed(one[2])]))
+    action = data.draw(st.sampled_from(unnamed(found)))
     drawn = data.draw(facts(action=action))
     weights = [
         weigh(all_of(*(law(drawn) for law in LAWS), policy.statutes.law(drawn)))

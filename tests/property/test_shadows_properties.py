@@ -16,7 +16,7 @@ from twinlock.domain.policy.vocabulary import context_of
 from twinlock.domain.policy.weighing import Change, changes, weigh
 from twinlock.domain.requirements import all_of
 
-SEEDS = 6
+SEEDS = 3
 
 
 @cache

@@ -7,7 +7,7 @@ from twinlock.domain.prover import enrolment
 from twinlock.domain.prover.matrix import Study
 from twinlock.range.profiles import PROFILES, rules_of
 
-FEW = tuple(enrolment.bases())[9::30]  # With two authenticators, and some channel, each.
+FEW = tuple(enrolment.bases())[9::45]  # With an authenticator and a channel or two, each.
 
 
 def few_states() -> Prover:

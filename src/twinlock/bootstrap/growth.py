@@ -8,7 +8,7 @@ from twinlock.bootstrap.rulebook import RuleBook
 from twinlock.domain.decisions import agreed
 from twinlock.domain.laws import LAWS
 from twinlock.domain.officers.growth import NamedAttack
-from twinlock.domain.policy.kept import read_kept
+from twinlock.domain.policy.kept import read_as_now, read_kept
 from twinlock.domain.policy.version import Policy, header_of, policy_digest
 from twinlock.domain.prover.growth import Growth
 from twinlock.domain.prover.growth import growth as growth_between
@@ -19,14 +19,15 @@ from twinlock.domain.prover.words import exits_in_words, length, sum_in_words
 def growth(in_force: bytes, proposed: bytes) -> tuple[NamedAttack, ...]:
     """Return the attacks by the version ``proposed`` that no attack by ``in_force`` dominates.
 
-    Both are texts of policy versions.
+    Both are texts of policy versions; what is in force may be an older release's, and is read with
+    the facts of this one.
 
     Raises:
         PolicyRefusedError: this release cannot decide by one of them.
     """
     if in_force == proposed:
         return ()
-    one, other = (_read(text) for text in (in_force, proposed))
+    one, other = read_as_now(in_force), _read(proposed)
     return tuple(
         NamedAttack(
             state=each.example,

@@ -7,6 +7,7 @@ a word that names another growth is refused. Its text is kept before anybody is 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -125,7 +126,8 @@ class PolicyLife:
         self._acts = acts
         self._texts = texts
         self._check = check
-        self._growth = growth
+        # To propose is to show it first: the prover is asked once, and takes its seconds once.
+        self._growth = lru_cache(maxsize=2)(growth)
         self._served = served
         self._clock = clock
         self._entropy = entropy

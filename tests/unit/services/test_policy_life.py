@@ -12,7 +12,7 @@ from support.stores import ENTROPY
 from twinlock.bootstrap.rulebook import book_of_text
 from twinlock.domain.bounds import POLICY_WAIT, STATEMENT_LIFETIME
 from twinlock.domain.errors import LogDamagedError, MalformedError
-from twinlock.domain.officers.growth import growth_digest
+from twinlock.domain.officers.growth import NamedAttack, growth_digest
 from twinlock.domain.officers.platform import OfficersMissingError, appointed
 from twinlock.domain.officers.statements import (
     AcceptGrowth,
@@ -73,16 +73,21 @@ class Stage:
             keys = (ADA.key, BEN.key, CLEO.key)
             self.board.take(appointed(keys, policy=policy, at=self.board.now))
         self.texts = EditedTexts()
+        self.proved = 0  # How often the prover was asked.
         self.use = PolicyLife(
             MemoryActs(self.board),
             texts=self.texts,
             check=book_of_text,
-            growth=growth_by_rules,
+            growth=self._prove,
             served=self._served,
             clock=OfBoard(self.board),
             entropy=ENTROPY,
             log_origin=LOG,
         )
+
+    def _prove(self, in_force: bytes, proposed: bytes) -> tuple[NamedAttack, ...]:
+        self.proved += 1
+        return growth_by_rules(in_force, proposed)
 
     async def _served(self) -> bytes:
         return DEFAULT.text
@@ -114,6 +119,7 @@ async def test_a_stricter_version_comes_by_two_and_a_day(stage: Stage) -> None:
     )
     assert (proposed.done, one.agreed, one.accepted) == (False, (ADA.key,), ())
     assert await stage.texts.read(STRICT.name.digest) == STRICT.text
+    assert stage.proved == 1, "it was shown and proposed"
 
 
 async def test_what_grows_is_named_and_takes_three(stage: Stage) -> None:

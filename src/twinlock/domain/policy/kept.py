@@ -33,12 +33,26 @@ def read_kept(text: bytes, *, digest: str) -> Policy:
     """
     if policy_digest(header_of(text)) != digest:
         refuse(PolicyFault.UNREADABLE, "it is not the policy that its digest names")
+    policy = read_as_now(text)
+    if policy.name.digest != digest:
+        refuse(PolicyFault.SCHEMA_DIFFERS, "it was checked against other facts than there are now")
+    return policy
+
+
+def read_as_now(text: bytes) -> Policy:
+    """Return what ``text`` says when it is read with the facts of this version: to compare with.
+
+    Another version of this program may have decided by it, and read it otherwise.
+
+    Raises:
+        PolicyRefusedError: it is no policy, or cannot be decided by with the facts of this version.
+    """
     try:
         found = msgspec.json.decode(text, type=_Text)
         assets = _ASSETS.decode(found.assets)
     except msgspec.MsgspecError:
         refuse(PolicyFault.SCHEMA_DIFFERS, "it is of a version of another form")
-    policy = Policy(
+    return Policy(
         Draft(
             version=found.version,
             profile=found.profile,
@@ -47,6 +61,3 @@ def read_kept(text: bytes, *, digest: str) -> Policy:
             schema=found.schema,
         )
     )
-    if policy.name.digest != digest:
-        refuse(PolicyFault.SCHEMA_DIFFERS, "it was checked against other facts than there are now")
-    return policy

@@ -34,7 +34,8 @@ from twinlock.domain.requirements import NOTHING, Never, Requirement, all_of
 CELLS_MOST = 100_000  # Looked at one by one, in a second or two …
 PICKED = 20_000  # … and of more than that so many.
 _Said: TypeAlias = Mapping[str, Compared]
-OF_ONE_RULE = 1_000  # Before those, of each rule that differs: whatever else is read is mild.
+OF_ONE_RULE = 1_000  # Before those, of each rule that differs: whatever else is read is mild …
+OF_RULES = 20_000  # … and of all of them together.
 FILLINGS_MOST = 256  # Of the facts that only other rules read, where one of those hides a cell.
 
 
@@ -129,8 +130,9 @@ class Search:
 
     def _rule_by_rule(self) -> Iterator[Context]:
         """Give cells of one differing rule after the other, whatever others read being mild."""
-        most = min(OF_ONE_RULE, self._most)
-        for rule in (*self._apart.first, *self._apart.second):
+        differing = (*self._apart.first, *self._apart.second)
+        most = min(OF_ONE_RULE, min(OF_RULES, self._most) // max(len(differing), 1))
+        for rule in differing:
             cells = self._cells_of(compared(self._bodies[rule]), others={})
             yield from cells.pick(most, of_more=most)
 

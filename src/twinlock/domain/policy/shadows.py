@@ -27,6 +27,9 @@ from twinlock.domain.policy.vocabulary import context_of
 from twinlock.domain.policy.weighing import Change, changes, weigh
 from twinlock.domain.requirements import NOTHING, Requirement, all_of
 
+RULES_FEW = 64  # More than our own profiles have …
+IN_ALL = 60_000  # … and of more of them so many cells are looked at: each asks all the others.
+
 
 class State(StrEnum):
     """What a rule does."""
@@ -57,7 +60,11 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 def effects(
     statutes: Statutes, *, laws: tuple[Law, ...], most: int = CELLS_MOST
 ) -> tuple[Effect, ...]:
-    """Return what each rule does beside the others and ``laws``, of ``most`` cells for each."""
+    """Return what each rule does beside the others and ``laws``, of ``most`` cells for each.
+
+    Where there are very many rules, of fewer.
+    """
+    most = most if len(statutes.rules) <= RULES_FEW else min(most, IN_ALL // len(statutes.rules))
     found = bodies_of(statutes)
     bodies = {rule: found[rule.rule_id] for rule in statutes.rules}
     return tuple(

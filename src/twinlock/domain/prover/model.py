@@ -162,7 +162,10 @@ class Deriver:
         self.alike = self._exits_alike()
         self.exits = tuple(self.alike)
         self._leaves.clear()
+        self._key_ages = timedelta(0) if self._keys_serve_at_once() else NEWCOMER_PERIOD
+        self._leaves.clear()
         self._put.clear()
+        self._holds.clear()
         self._holds.clear()
 
     def _exits_alike(self) -> dict[str, tuple[str, ...]]:
@@ -183,6 +186,20 @@ class Deriver:
         for action, given in answers.items():
             kinds.setdefault((given, said_of(self._rules, action)), []).append(action)
         return {some[0]: tuple(some) for some in kinds.values()}
+
+    def _keys_serve_at_once(self) -> bool:
+        """Say whether a passkey that was just bound does all that it does when it is old."""
+        every = tuple(enrolment.bases())
+        for state in (every[0], *every[-2:]):
+            place = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
+            done = []
+            for aged in (False, True):
+                self._put.clear()
+                self._holds.clear()
+                done.append(self._of_place(moves.with_key(place, aged=aged)))
+            if done[0] != done[1]:
+                return False
+        return True
 
     def _budget_most(self) -> int:
         """Return the highest budget of those that matter with which anybody lists an address."""
@@ -241,7 +258,7 @@ class Deriver:
         """Give where a passkey of the thief's leads once it is no newcomer."""
         place = moves.with_key(start)
         head, bind = f"at:{place.name}", moves.BIND
-        leads = self._moved(start, head, bind, moves.BIND_SECRET, more=NEWCOMER_PERIOD)
+        leads = self._moved(start, head, bind, moves.BIND_SECRET, more=self._key_ages)
         yield place, leads and [*leads, Derived(head=Gain.KEY, body=frozenset({head}))]
 
     def _needless(self, found: list[Derived], leads: list[Derived]) -> bool:

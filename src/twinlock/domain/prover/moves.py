@@ -24,7 +24,7 @@ from twinlock.domain.actions import (
     SessionStart,
     TrustedContactRemove,
 )
-from twinlock.domain.assurance import Factor, Placement
+from twinlock.domain.assurance import KNOWN, Factor, Placement
 from twinlock.domain.authenticators.model import Passkey, Password
 from twinlock.domain.bounds import MAX_VALUE_CENTS, NEWCOMER_PERIOD
 from twinlock.domain.canonical import encode
@@ -183,9 +183,14 @@ def with_tools(account: Account) -> Account:
     )
 
 
-def with_key(place: Place) -> Place:
-    """Return ``place`` once the thief's passkey is no newcomer any more."""
+def with_key(place: Place, *, aged: bool = True) -> Place:
+    """Return ``place`` once the thief's passkey is no newcomer any more.
+
+    Not ``aged``: as soon as it is bound, by the least that can bind one.
+    """
     key = replace(OWN_KEY, bound_at=NOW - NEWCOMER_PERIOD)
+    if not aged:
+        key = replace(OWN_KEY, born_of=KNOWN)
     account = replace(place.account, authenticators=(*place.account.authenticators, key))
     return replace(place, name=f"{place.name}+key", account=account, has_key=True)
 

@@ -6,7 +6,7 @@ from support.policies import DEFAULT, STRICT
 
 from twinlock.domain.canonical import encode
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
-from twinlock.domain.policy.kept import read_kept
+from twinlock.domain.policy.kept import read_as_now, read_kept
 from twinlock.domain.policy.version import Policy, header_of, policy_digest
 
 
@@ -49,6 +49,15 @@ def test_a_policy_that_was_checked_against_other_facts_is_refused() -> None:
     text, digest = edited(ranges={"narrow": {"kind": "Bool", "most": 0, "words": []}})
 
     assert "other facts" in refused(text, digest).says
+
+
+def test_a_policy_of_other_facts_is_read_with_those_of_now_to_be_compared() -> None:
+    text, digest = edited(ranges={"narrow": {"kind": "Bool", "most": 0, "words": []}})
+
+    found = read_as_now(text)
+
+    assert found.name.digest != digest
+    assert found.draft.statutes == DEFAULT.draft.statutes
 
 
 def test_rules_that_this_version_refuses_are_refused() -> None:

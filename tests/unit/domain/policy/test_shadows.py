@@ -4,6 +4,7 @@ import pytest
 from support.policies import DEFAULT, policy_of, with_rules
 
 from twinlock.domain.laws import LAWS
+from twinlock.domain.policy import shadows
 from twinlock.domain.policy.shadows import Effect, State, effects
 
 EXIT = 'forbid (principal, action == Action::"withdrawal.crypto", resource)'
@@ -118,3 +119,20 @@ def test_of_the_default_profile_what_repeats_a_law_is_known(name: str) -> None:
 
     assert found[name].state is State.SHADOWED
     assert {one.state for one in found.values()} == {State.LIVE, State.SHADOWED}
+
+
+def test_of_very_many_rules_fewer_cells_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is asked beside all others: so many would take minutes. Two are many here."""
+    some = [
+        f'@id("r{number}") {DENY} {EXIT} when {{ context.value_cents > {1_000 * number} }};'
+        for number in (1, 2)
+    ]
+    statutes = policy_of(with_rules(*some)).statutes
+    few = effects(statutes, laws=LAWS)
+    monkeypatch.setattr(shadows, "RULES_FEW", 1)
+    monkeypatch.setattr(shadows, "IN_ALL", 800)
+    many = effects(statutes, laws=LAWS)
+
+    assert [one.state for one in few] == [State.LIVE, State.SHADOWED]
+    assert [one.state for one in many] == [State.LIVE, State.UNSEEN]
+    assert many[1].tried == 2 * 400

@@ -19,20 +19,26 @@ def cell(matrix: Matrix, one: Capability, other: Capability) -> Cell:
 def test_each_cell_says_what_the_attacks_say_that_need_nothing_else() -> None:
     sheets = sheets_of("default")
     matrix = matrix_of(sheets)
+    large = [
+        (number, set(system.held(one)), one)
+        for number, (system, found) in enumerate(sheets)
+        for name, some in found.items()
+        for one in some
+        if cents_of(name) > SMALL_SUM_CENTS
+    ]
     for one, other, told in matrix.pairs():
-        times: list[int] = []
-        soon = late = 0
-        for system, found in sheets:
-            large = [two for name, some in found.items() for two in some
-                     if cents_of(name) > SMALL_SUM_CENTS
-                     and set(system.held(two)) <= {one, other}]  # fmt: skip
-            times += [two.minutes for two in large]
-            for state in range(len(system.states)):
-                here = [two.minutes for two in large if two.states >> state & 1]
-                soon += any(minutes < END for minutes in here)
-                late += bool(here)
-        assert told.minutes == min(times, default=None), (one, other)
-        assert told.states == (soon or late), (one, other)
+        theirs = [(number, attack) for number, held, attack in large if held <= {one, other}]
+        where = {
+            (number, state): [
+                each.minutes for at, each in theirs if at == number and each.states >> state & 1
+            ]
+            for number, attack in theirs
+            for state in range(attack.states.bit_length())
+            if attack.states >> state & 1
+        }
+        soon = sum(min(minutes) < END for minutes in where.values())
+        assert told.minutes == min((attack.minutes for _, attack in theirs), default=None)
+        assert told.states == (soon or len(where)), (one, other)
         assert matrix.within(told) is bool(soon)
     assert matrix.to_none == 0
 
@@ -40,8 +46,9 @@ def test_each_cell_says_what_the_attacks_say_that_need_nothing_else() -> None:
 def test_a_pair_takes_what_each_of_it_takes_alone_and_no_later() -> None:
     matrix = matrix_of(sheets_of("typical-2026"))
 
-    assert all(cell(matrix, one, other) == cell(matrix, other, one)
-               for one, other, _ in matrix.pairs())  # fmt: skip
+    assert all(
+        cell(matrix, one, other) == cell(matrix, other, one) for one, other, _ in matrix.pairs()
+    )
     for one, other, told in matrix.pairs():
         alone = [cell(matrix, each, each).minutes for each in (one, other)]
         soonest = min((minutes for minutes in alone if minutes is not None), default=None)

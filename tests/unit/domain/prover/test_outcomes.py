@@ -41,11 +41,11 @@ def sheet(*rules: Derived) -> Sheet:
 
 def by_set(found: tuple[Held, ...]) -> Mapping[frozenset[Capability], Held]:
     """Return what is held by each set: one for each of those that are told as one."""
-    return {
-        frozenset((*one.all_of, *also)): one
-        for one in found
-        for also in ([(each,) for each in one.one_of] or [()])
-    }
+    sets: dict[frozenset[Capability], Held] = {}
+    for one in found:
+        ways: list[tuple[Capability, ...]] = [(each,) for each in one.one_of] or [()]
+        sets |= {frozenset((*one.all_of, *also)): one for also in ways}
+    return sets
 
 
 CRYPTO, CARD = EXITS
