@@ -12,6 +12,7 @@ from support.worlds import an_account as opened
 from twinlock.domain.account import Account
 from twinlock.domain.authenticators.model import Authenticator, root
 from twinlock.domain.channels import Channel
+from twinlock.domain.ids import ChannelId
 from twinlock.domain.newcomers import in_place_of
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.narrow import is_narrow
@@ -141,3 +142,21 @@ def test_a_key_that_a_mailbox_has_just_bound_lies_where_the_mailbox_is_read() ->
     assert narrow(an_account((own,), (EMAIL, DESKTOP)), own)
     assert not narrow(an_account((old,), (EMAIL, DESKTOP)), old)
     assert not narrow(an_account((beside,), (EMAIL, DESKTOP)), beside)
+
+
+def test_a_number_in_the_place_of_the_mailbox_makes_no_computer_less() -> None:
+    """Prevents: malware in it that puts in a number of its own, and takes all a day later."""
+    account = an_account((), (EMAIL, DESKTOP))
+    young = replace(SMS, channel_id=ChannelId("chn_new"), bound_at=NOON - timedelta(hours=1))
+    made = in_place_of(account, EMAIL, young, now=NOON)
+
+    assert narrow(account)
+    assert narrow(replace(account, channels=(made, DESKTOP)))
+
+
+def test_an_app_that_codes_bound_makes_no_computer_less() -> None:
+    """Prevents: malware in it that binds an app of its own, and takes all a day later."""
+    made = replace(APP, bound_at=NOON - timedelta(days=29), born_of="phone")
+
+    assert narrow(an_account((made,), (EMAIL, DESKTOP)), made)
+    assert not narrow(an_account((APP,), (EMAIL, DESKTOP)), APP)

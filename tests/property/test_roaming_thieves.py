@@ -1,14 +1,15 @@
 """A thief with one capability makes 100,000 moves, whatever comes to mind, and steals nothing.
 
 From a narrow account a small sum a day may leave after a week (law 5), and some of these thieves
-find it. The same attacker steals with two capabilities, and with one by the rules of 2024.
+find it. The same attacker steals with two capabilities, and with one by weaker rules; and whatever
+he steals the prover foresaw, no later than it came.
 """
 
 from itertools import islice
 
 import pytest
+from support.foresight import Foresight
 
-from twinlock.range.foreseen import Foresight
 from twinlock.range.profiles import BASELINE, DEFAULT, TYPICAL, rules_of
 from twinlock.range.roaming import Roamed, live, roam, settings
 
@@ -37,10 +38,10 @@ async def test_a_small_sum_leaves_a_narrow_account_after_a_week() -> None:
     assert all(one.narrow for one in found.thefts)
 
 
-async def test_two_capabilities_steal() -> None:
-    found = await attacked(DEFAULT, seed=1, moves=2_000, k=2)
+async def test_two_capabilities_steal_within_thousands_of_moves() -> None:
+    found = [await attacked(DEFAULT, seed=seed, moves=1_500, k=2) for seed in range(1, 5)]
 
-    assert found.beyond
+    assert any(one.beyond for one in found)
 
 
 @pytest.mark.parametrize("profile", [BASELINE, TYPICAL])

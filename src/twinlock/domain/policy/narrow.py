@@ -14,14 +14,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from twinlock.domain.account import Account
-from twinlock.domain.assurance import PHONE, Level, level_of
-from twinlock.domain.authenticators.model import RecoveryCodes, factor_of, root
+from twinlock.domain.assurance import PHONE, Level, floor_of, level_of
+from twinlock.domain.authenticators.model import factor_of, root
 from twinlock.domain.channels import DESKTOP, ChannelKind
 from twinlock.domain.laws import LISTED
-from twinlock.domain.newcomers import came_lately, is_newcomer, links
+from twinlock.domain.newcomers import came_lately, is_newcomer, is_older, links
 from twinlock.domain.policy.facts import DestinationState
-
-CODES = Level.OUT_OF_BAND  # As much as a code shows, beside the password.
 
 
 def is_narrow(
@@ -40,15 +38,29 @@ def is_narrow(
     if len(roots) > 1 and _owner_is_told(account, now=now):
         return False
     told = _silent(account, destination, now=now)
+    before = min(floor, _floor_before(account, now=now))
 
     def heard(some: Iterable[str]) -> bool:
         """Say whether some channel is read elsewhere, whichever of ``some`` was taken."""
-        places = {place for name in some for place in _places(account, name, now=now)}
+        places = {place for name in some for place in _places(account, name, floor=before)}
         return all(any(place not in read for read in told) for place in places)
 
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
     could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
     return not ((roots and heard(roots)) or heard(could))
+
+
+def _floor_before(account: Account, *, now: datetime) -> Level:
+    """Return what the account asked for before what is a newcomer now was bound.
+
+    Prevents: a computer that reads every notice, and that binds an app with the mailbox's codes.
+    """
+    old = [
+        factor_of(one)
+        for one in account.authenticators
+        if not (is_newcomer(one.bound_at, now=now) and is_older(account.opened_at, one.bound_at))
+    ]
+    return floor_of(old, has_channel=any(one.takes_codes for one in account.channels))
 
 
 def _owner_is_told(account: Account, *, now: datetime) -> bool:
@@ -60,19 +72,18 @@ def _owner_is_told(account: Account, *, now: datetime) -> bool:
     return any(not came_lately(account, at, now=now) for at in every)
 
 
-def _places(account: Account, name: str, *, now: datetime) -> frozenset[str]:
+def _places(account: Account, name: str, *, floor: Level) -> frozenset[str]:
     """Return the places from which the root ``name`` is shown.
 
     Where codes count, one by e-mail is read on the computer, too, beside the password that is typed
-    there; and so is what such a code bound of late. Prevents: a computer that proves with the
-    mailbox, or with a passkey that the mailbox has just bound, and mutes it and its own program.
+    there; and so is one by whatever took the mailbox's place. Prevents: a computer that proves with
+    the mailbox, and mutes it and its own program; and a number of the thief's in its place.
     """
     place = frozenset({name.partition(":")[0]})
-    email = any(one.kind is ChannelKind.EMAIL for one in account.channels)
-    usual = (one for one in account.authenticators if not isinstance(one, RecoveryCodes))
-    stronger = (one for one in usual if level_of(factor_of(one)) > CODES)
-    codes = all(one.born_of and is_newcomer(one.bound_at, now=now) for one in stronger)
-    return place | {DESKTOP} if email and codes and name == PHONE else place
+    every = (at for one in account.channels for at in links(one))
+    email = any(one.kind is ChannelKind.EMAIL for one in every)
+    codes = floor <= Level.OUT_OF_BAND and email
+    return place | {DESKTOP} if codes and name == PHONE else place
 
 
 def _silent(

@@ -4,8 +4,8 @@ A change is judged by the whole antichain: the smallest number of thefts alone m
 add a further way (docs/proof.md). An attack is new where no attack of before, in the same state and
 on the same goal, needs no other capability and is no later.
 
-Always true (tests/unit/domain/prover/test_growth.py): nothing grows between a policy and itself;
-what grows one way vanishes the other way.
+Always true (tests/unit/domain/prover/test_prover_growth.py): nothing grows between a policy
+and itself; what grows one way vanishes the other way.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

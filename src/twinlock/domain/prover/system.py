@@ -3,8 +3,8 @@
 States that differ only in what an older system left there (saved codes, an address that nobody
 signed, API keys) share their rules: without the thing, whoever would use it has nothing to use.
 
-Always true (tests/unit/domain/prover/test_system.py): in each state the attacks are those of its
-own rules alone.
+Always true (tests/unit/domain/prover/test_prover_system.py): in each state the attacks are
+those of its own rules alone.
 
 Source: docs/proof.md.
 """

@@ -1,7 +1,7 @@
 """Attacks in plain words: what a thief does, with what, and after how long.
 
-Always true (tests/unit/domain/prover/test_words.py): every step of every attack has words, and they
-name every proof that it takes and every channel that it silences.
+Always true (tests/unit/domain/prover/test_prover_words.py): every step of every attack has
+words, and they name every proof that it takes and every channel that it silences.
 """
 
 from collections.abc import Mapping, Sequence

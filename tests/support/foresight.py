@@ -2,10 +2,6 @@
 
 A roaming thief is the prover's own test: whatever he steals, with as many capabilities as he likes,
 the prover must have foreseen, and no later.
-
-Always true (tests/property/test_roaming_thieves.py): it did, in every life that was tried.
-
-Source: docs/proof.md.
 """
 
 from collections.abc import Mapping
