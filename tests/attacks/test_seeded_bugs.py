@@ -17,10 +17,8 @@ from support.policies import permits, policy_of, rules_in
 from support.proved import least, rules, sheet_of
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain import proving
 from twinlock.domain.account import Account
-from twinlock.domain.assurance import PHONE, Factor, Level, Placement
-from twinlock.domain.authenticators import model
+from twinlock.domain.assurance import PHONE, Factor, Level, Placement, level_shown, root_of
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.decisions import Rules
 from twinlock.domain.laws import (
@@ -131,7 +129,7 @@ def phone_alone(
     return not any(PHONE not in read for read in told)
 
 
-LEVEL_SHOWN, ROOT_OF, STATE_OF = proving.level_shown, model.root_of, leaving.state_of
+LEVEL_SHOWN, ROOT_OF, STATE_OF = level_shown, root_of, leaving.state_of
 CHAIN_HELD = laws_2026.changes_hold_the_chain
 BY_KEY = laws_2024.a_key_does_what_it_may
 GATHER, KEY_LAWS = "twinlock.domain.policy.gather", "twinlock.domain.key_laws"

@@ -38,7 +38,7 @@ def test_every_rule_that_somebody_follows_says_what_it_takes_and_silences(profil
         assert ("holds every exit" in told) == (one.freeze > 0)
 
 
-WORDS = {
+WORDS: dict[str, str] = {
     Mean.PASSWORD: "the password",
     Mean.READ_EMAIL: "by e-mail",
     Mean.READ_SMS: "by SMS",

@@ -4,14 +4,22 @@ from datetime import timedelta
 
 import pytest
 from support.played import Played
-from support.proved import FEW, GUARDED, proved, rules
+from support.proved import FEW, deriver, proved, rules, sheet_by
 
 from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.locks import OPEN
 from twinlock.domain.prover import moves
 from twinlock.domain.prover.capabilities import Capability, counted
 from twinlock.domain.prover.closure import Attack
-from twinlock.domain.prover.enrolment import Enrolment, account_of
+from twinlock.domain.prover.enrolment import (
+    CHANNELS,
+    DESKTOP_KEY,
+    LOCKS,
+    PHONE_KEY,
+    ROAMING_KEY,
+    Enrolment,
+    account_of,
+)
 from twinlock.domain.prover.model import MINUTE, cents_of, goal
 from twinlock.domain.prover.theorem import NEVER, Verdict, verdicts
 
@@ -40,10 +48,16 @@ def test_strict_lets_one_theft_take_nothing() -> None:
     assert min(one.k_any for one in judged("strict").values()) >= 2
 
 
-def test_an_account_of_two_keys_under_a_lock_of_both_takes_three() -> None:
-    both = next(one for one in GUARDED if one.lock.both_keys)
+def test_a_security_key_beside_another_under_a_lock_of_both_takes_three() -> None:
+    """Where one channel, or one key, is off the two that a phone and a computer take."""
+    both = next(one for one in LOCKS if one.both_keys)
+    states = [
+        Enrolment(authenticators=(other, ROAMING_KEY), channels=CHANNELS, lock=both)
+        for other in (PHONE_KEY, DESKTOP_KEY)
+    ]
+    system, found = sheet_by(deriver("default"), states)
 
-    assert judged("default", 3)[both.name].k >= 3
+    assert all(one.k_any >= 3 for one in verdicts(system, found, k=3))
 
 
 def test_a_narrow_account_loses_no_more_than_a_small_sum_and_nothing_for_a_week() -> None:
