@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from twinlock.domain.account import Account
-from twinlock.domain.assurance import PHONE, Level, level_of
-from twinlock.domain.authenticators.model import factor_of, root
+from twinlock.domain.assurance import PHONE, Level, floor_of, level_of
+from twinlock.domain.authenticators.model import Authenticator, factor_of, root
 from twinlock.domain.channels import DESKTOP, ChannelKind
 from twinlock.domain.laws import LISTED
-from twinlock.domain.newcomers import came_lately, links
+from twinlock.domain.newcomers import came_lately, is_newcomer, is_older, links
 from twinlock.domain.policy.facts import DestinationState
 
 
@@ -38,10 +38,11 @@ def is_narrow(
     if len(roots) > 1 and _owner_is_told(account, now=now):
         return False
     told = _silent(account, destination, now=now)
+    least = min(floor, _floor_before(account, now=now))
 
     def heard(some: Iterable[str]) -> bool:
         """Say whether some channel is read elsewhere, whichever of ``some`` was taken."""
-        places = {place for name in some for place in _places(account, name, floor=floor)}
+        places = {place for name in some for place in _places(account, name, floor=least)}
         return all(any(place not in read for read in told) for place in places)
 
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
@@ -56,6 +57,21 @@ def _owner_is_told(account: Account, *, now: datetime) -> bool:
     """
     every = (at for one in account.channels for at in links(one) if not at.removed)
     return any(not came_lately(account, at, now=now) for at in every)
+
+
+def _floor_before(account: Account, *, now: datetime) -> Level:
+    """Return the floor as it was before newcomers: what they are born of was shown by that.
+
+    Prevents: a computer that binds a key with the password and the mailbox, and is no place that
+    proves as soon as there is that key.
+    """
+    old = (one for one in account.authenticators if not _is_late(account, one, now=now))
+    codes = any(one.takes_codes for one in account.channels)
+    return floor_of((factor_of(one) for one in old), has_channel=codes)
+
+
+def _is_late(account: Account, one: Authenticator, *, now: datetime) -> bool:
+    return is_newcomer(one.bound_at, now=now) and is_older(account.opened_at, one.bound_at)
 
 
 def _places(account: Account, name: str, *, floor: Level) -> frozenset[str]:
