@@ -263,7 +263,10 @@ BUGS = (
         name="P2P is forgotten by the hold",
         of="typical-2026",
         change=forgets(CHAIN_HELD, of(ActionType.P2P_RELEASE)),
-        adds="password 0, email_full 0, sms_receive 0, notice_provider 0",
+        adds=(
+            "password 0, email_full 0, sms_receive 0, phone_malware 0, pc_malware 0,"
+            " recovery_code 0, notice_provider 0"
+        ),
     ),
     Bug(
         name="an API key that trades withdraws",
@@ -324,7 +327,7 @@ BUGS = (
         name="a new passkey waits for nothing",
         of=LAX,
         change=forgets(loosening_waits, of(ActionType.AUTHENTICATOR_BIND)),
-        adds="password 744, phone_malware 744, pc_malware 744",
+        adds="password 744, phone_malware 24, pc_malware 744",
     ),
     Bug(
         name="a password sends money out (downgrade)",
@@ -433,7 +436,10 @@ BUGS = (
         name="saved codes prove everything",
         of=LAX,
         patch=("twinlock.domain.proving.recovery_helps", lambda *_: True),
-        adds="phone_malware 744",
+        adds=(
+            "phone_malware+pc_malware 0, phone_malware+hw_key 0, pc_malware+recovery_code 0,"
+            " hw_key+recovery_code 0"
+        ),
     ),
     Bug(
         name="only the phone makes an account narrow",

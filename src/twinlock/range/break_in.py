@@ -4,8 +4,8 @@ What ``attacking`` does with values at the gate, this does with real keys, codes
 signatures at a venue: the owner is set up as an honest customer, and the thief has of hers what the
 attack's capabilities give, and what he binds himself.
 
-Always true (tests/integration/test_break_ins.py): what the prover finds on the weak profiles ends
-in a theft at its minute, on the service.
+Always true (tests/integration/test_attacks_found_2024.py): what the prover finds on the
+weak profiles ends in a theft at its minute, on the service.
 
 Source: docs/range.md, "What the prover finds".
 """
@@ -14,14 +14,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from twinlock.domain.account import ApiKey as KnownKey
 from twinlock.domain.answers import Answered
 from twinlock.domain.bounds import SMALL_SUM_CENTS
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.channels import Channel
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.prover import enrolment
 from twinlock.domain.prover.capabilities import Mean
 from twinlock.domain.prover.moves import Gain
+from twinlock.domain.prover.words import length
 from twinlock.domain.requirements import Answer
 from twinlock.range.api_keys import SoftwareKey, key_payload, new_key
 from twinlock.range.attacking import Deed, NotAsFoundError, Script, in_order
@@ -232,6 +236,39 @@ class BreakIn:
 
     def _signing(self, deed: Deed) -> list[SoftwareKey]:
         return [key for named, key in self.keys.items() if named in deed.rule.body]
+
+
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one script: the minute that was said, the one at which the money was gone."""
+
+    capabilities: tuple[str, ...]
+    exit: str
+    state: str
+    said_minute: int
+    minute: int | None = None
+    not_as_found: str = ""
+
+    def __str__(self) -> str:
+        """Return it in a line."""
+        what = f"{' + '.join(self.capabilities)}: {self.exit} at {length(self.said_minute)}"
+        return f"{what}, NOT: {self.not_as_found}" if self.not_as_found else f"{what}, as said"
+
+
+async def played_out(venue: Venue, script: Script) -> Played:
+    """Play ``script``, and return what came of it."""
+    minute, wrong = None, ""
+    try:
+        minute = (await break_in(venue, script)).minutes
+    except TwinlockError as error:
+        wrong = str(error)
+    return Played(
+        capabilities=script.capabilities,
+        exit=script.action,
+        state=script.state.name,
+        said_minute=script.minutes,
+        minute=minute,
+        not_as_found=wrong,
+    )
 
 
 async def break_in(venue: Venue, script: Script) -> BreakIn:

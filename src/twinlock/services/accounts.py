@@ -59,9 +59,9 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.ports.ruled import by_rules
 from twinlock.proofs import recovery_codes, totp
 from twinlock.proofs.addresses.normal import normal_where
-from twinlock.services.ruled import by_rules
 
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 

@@ -30,7 +30,7 @@ from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import reasons
 from twinlock.ports import Clock, Committed, Policies, Store, Work
 from twinlock.ports.erasure import ErasableAccounts
-from twinlock.services.ruled import by_rules
+from twinlock.ports.ruled import by_rules
 
 ACTOR = "operator:erase-due"
 # What is wrong with one account, and keeps no other from being erased: somebody may hold it, too.

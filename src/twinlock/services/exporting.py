@@ -16,7 +16,7 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Policies, Store, Work
 from twinlock.ports.records import Records
-from twinlock.services.ruled import by_rules
+from twinlock.ports.ruled import by_rules
 
 
 class Exporting:

@@ -15,7 +15,7 @@ from twinlock.domain.ids import ENTROPY_BYTES, ActionId, ChannelId, account_of
 from twinlock.domain.ids import action_id as new_action_id
 from twinlock.domain.vetoes import freeze_token
 from twinlock.ports import Clock, Entropy, Idempotency, Policies, Store, Work
-from twinlock.services.ruled import by_rules
+from twinlock.ports.ruled import by_rules
 
 
 class FreezeLinks:

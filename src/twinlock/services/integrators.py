@@ -23,7 +23,7 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, parse_account_id
 from twinlock.ports import Policies, Store, Work
 from twinlock.ports.keys import BlindIndex, MarkedAccounts
-from twinlock.services.ruled import by_rules
+from twinlock.ports.ruled import by_rules
 
 PAGE_MOST = 200  # Accounts in one call: some seconds, and each is an entry of the log.
 AT_ONCE = 20  # As many requests as one group commit likes.

@@ -18,7 +18,7 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.keys import BlindIndex, MarkedAccounts
-from twinlock.services.ruled import by_rules
+from twinlock.ports.ruled import by_rules
 
 ACTOR = "twinlock:keys"
 PAGE_MOST = 200  # Names of accounts in memory at once; each is read by itself.

@@ -10,7 +10,7 @@ from twinlock.domain.errors import MalformedError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Idempotency, Policies, Store, Work
-from twinlock.services.ruled import by_rules
+from twinlock.ports.ruled import by_rules
 
 
 class LegalHolds:

@@ -45,8 +45,8 @@ from twinlock.domain.order_intents.model import (
 from twinlock.domain.order_intents.view import TradePermit, TradingView, permit_of, used_today
 from twinlock.ports import Clock, Committed, Policies, Store, Work
 from twinlock.ports.order_intents import OrderCounts
+from twinlock.ports.ruled import by_rules
 from twinlock.proofs.sessions import check_session
-from twinlock.services.ruled import by_rules
 
 K = TypeVar("K")
 T = TypeVar("T")

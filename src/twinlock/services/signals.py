@@ -36,6 +36,7 @@ from twinlock.domain.signal_streams import (
 )
 from twinlock.domain.signals import SignalKind, is_better
 from twinlock.ports import Clock, Idempotency, Policies, Store, Work
+from twinlock.ports.ruled import by_rules
 from twinlock.ports.signals import SignalIndex, SignalKeys
 from twinlock.proofs.sets import (
     SecurityEvent,
@@ -44,7 +45,6 @@ from twinlock.proofs.sets import (
     parts_of,
     verify_set,
 )
-from twinlock.services.ruled import by_rules
 
 
 class SignalsTooManyError(TwinlockError):

@@ -34,7 +34,7 @@ from twinlock.ports.log import (
     LogSigner,
     PublishedHeads,
 )
-from twinlock.services.ruled import by_rules
+from twinlock.ports.ruled import by_rules
 
 SPEND_ID_FORM = r"\A[A-Za-z0-9_.:-]+\Z"
 FEE_FORM = r"\A(0|[1-9][0-9]{0,77})\Z"

@@ -12,8 +12,8 @@ from twinlock.domain.suspending import NotSuspendedError, PlatformChangedError
 from twinlock.domain.suspensions import AccountSuspension
 from twinlock.ports import Policies, Store, Work
 from twinlock.ports.officers import PlatformActs
+from twinlock.ports.ruled import by_rules
 from twinlock.proofs.officers import checked
-from twinlock.services.ruled import by_rules
 
 ACTOR = "officer"
 TRIES = 3  # Officers act once a week; two of them in one moment are many.

@@ -27,8 +27,8 @@ from twinlock.ports import (
     Store,
     Work,
 )
+from twinlock.ports.ruled import by_rules
 from twinlock.proofs.sessions import check_session
-from twinlock.services.ruled import by_rules
 
 
 class No(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):

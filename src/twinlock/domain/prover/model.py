@@ -106,6 +106,7 @@ class Deriver:
         self._budget = self._budget_most()
         self.alike = self._exits_alike()
         self.exits = tuple(self.alike)
+        self._leaves.clear()  # They were of every exit.
         self._key_ages = timedelta(0) if self._keys_serve_at_once() else NEWCOMER_PERIOD
         self._leaves.clear()
         self._put.clear()
@@ -139,7 +140,8 @@ class Deriver:
             for aged in (False, True):
                 self._put.clear()
                 self._holds.clear()
-                done.append(self._of_place(moves.with_key(place, aged=aged, born_of=KNOWN)))
+                bound = moves.with_key(place, aged=aged, born_of=KNOWN)
+                done.append(self._of_place(replace(bound, name=place.name)))
             if done[0] != done[1]:
                 return False
         return True

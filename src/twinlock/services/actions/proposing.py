@@ -44,13 +44,13 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.ports.ruled import by_rules
 from twinlock.ports.sign_ins import SignIns, Visitor
 from twinlock.proofs import passkeys
 from twinlock.proofs.sessions import check_session
 from twinlock.services.actions.binding import Binding
 from twinlock.services.actions.prepared import Prepared
 from twinlock.services.actions.preparing import Preparing
-from twinlock.services.ruled import by_rules
 
 _SECRET: frozenset[str] = frozenset(
     {

@@ -27,10 +27,10 @@ from twinlock.domain.listed import Destination
 from twinlock.ports import Clock, Entropy, Policies, Store, Work
 from twinlock.ports.importing import Arrivals
 from twinlock.ports.keys import BlindIndex
+from twinlock.ports.ruled import by_rules
 from twinlock.proofs.importing import Arrival
 from twinlock.services.importing.checking import Check, Checked, Lines
 from twinlock.services.importing.seen import Seen
-from twinlock.services.ruled import by_rules
 
 ACTOR = "import"
 TRIES = 5  # A busy database turns some of a group away; one that is down turns away all, at once.

@@ -22,8 +22,8 @@ from twinlock.domain.webhooks.endpoints import (
 from twinlock.domain.webhooks.outcomes import carries
 from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.notices import DeliveryShelf, Endpoints, NoticeShelf
+from twinlock.ports.ruled import by_rules
 from twinlock.proofs.webhooks import SignedHeaders, WebhookSignatureError, check
-from twinlock.services.ruled import by_rules
 
 ACTOR = "twinlock:notices"
 OWED_MOST = 32  # In one look: each is a decision of its own.

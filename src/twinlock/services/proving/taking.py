@@ -62,10 +62,10 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.ports.ruled import by_rules
 from twinlock.ports.sign_ins import SignIns
 from twinlock.proofs import codes, intents, passkeys
 from twinlock.services.proving.checking import Checking, Reply, binding
-from twinlock.services.ruled import by_rules
 
 # What a passkey of somebody's answers.
 _SIGNED = (Factor.PASSKEY, Factor.TRUSTED_CONTACT, Factor.MEMBER)

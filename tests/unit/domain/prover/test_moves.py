@@ -39,6 +39,7 @@ from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.canonical import encode
 from twinlock.domain.channels import ChannelKind
 from twinlock.domain.effects import effects
+from twinlock.domain.ids import AuthenticatorId, MemberId
 from twinlock.domain.locks import OPEN
 from twinlock.domain.prover import enrolment, model, moves
 from twinlock.domain.prover.enrolment import (
@@ -59,19 +60,32 @@ from twinlock.domain.prover.growth import growth
 from twinlock.domain.prover.model import MINUTE, START, Derived, Deriver, Tried, waits
 from twinlock.domain.prover.moves import OWN_CHANNEL, OWN_KEY, OWN_PASSWORD, Place
 from twinlock.domain.prover.probing import proposed, state_of
-from twinlock.domain.prover.showing import Unit, told_of
+from twinlock.domain.prover.showing import Unit, told_of, units
 from twinlock.domain.replay import apply_all
 
 MONTH = PROVED_WITHIN // MINUTE
 PAIRS = 12  # Of two such changes in a row, in each state.
 OWN_APP = Totp(
-    authenticator_id="aut_thief_app", member_id=MEMBER, bound_at=NOW, entry=24, seed="a thief's"
+    authenticator_id=AuthenticatorId("aut_thief_app"),
+    member_id=MEMBER,
+    bound_at=NOW,
+    entry=24,
+    seed="a thief's",
 )
 OWN_CODES = RecoveryCodes(
-    authenticator_id="aut_thief_codes", member_id=MEMBER, bound_at=NOW, entry=25, left=("code",)
+    authenticator_id=AuthenticatorId("aut_thief_codes"),
+    member_id=MEMBER,
+    bound_at=NOW,
+    entry=25,
+    left=("code",),
 )
 ON_A_PHONE = replace(OWN_KEY, placement=Placement.PHONE)
-FRIEND = replace(OWN_KEY, authenticator_id="con_thief", member_id="mem_friend", name="Friend")
+FRIEND = replace(
+    OWN_KEY,
+    authenticator_id=AuthenticatorId("con_thief"),
+    member_id=MemberId("mem_friend"),
+    name="Friend",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,9 +181,6 @@ def others(account: Account) -> tuple[Other, ...]:
     return (*of_authenticators(account), *of_channels(account), *of_rules(account))
 
 
-UNITS = model.units
-
-
 def with_own(place: Place) -> tuple[Unit, ...]:
     """Return what can be shown there, with what the thief made himself: that costs nothing."""
     account = place.account
@@ -180,7 +191,7 @@ def with_own(place: Place) -> tuple[Unit, ...]:
     codes = {ChannelKind.EMAIL, ChannelKind.SMS}
     shown = (one for one in own if getattr(one, "kind", ChannelKind.EMAIL) in codes)
     free = tuple(Unit(takes=frozenset(), shows=(one,)) for one in shown if one != OWN_KEY)
-    return (*UNITS(place), *free)
+    return (*units(place), *free)
 
 
 class Wanderer(Deriver):

@@ -10,7 +10,7 @@ from twinlock.domain.answers import Teller
 from twinlock.domain.decisions import Rules
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.officers.standing import PolicyChangedError, PolicyNotLoadedError
-from twinlock.services.ruled import TRIES, by_rules
+from twinlock.ports.ruled import TRIES, by_rules
 
 
 class Activations:

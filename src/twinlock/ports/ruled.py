@@ -1,6 +1,6 @@
 """What is decided is decided by the policy version in force, also in the moment of an activation.
 
-Always true (tests/unit/services/test_ruled.py): what was refused since officers activated another
+Always true (tests/unit/ports/test_ruled.py): what was refused since officers activated another
 version is asked again by that one, a few times at most, and never by the one before it.
 """
 
