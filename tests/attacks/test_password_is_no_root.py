@@ -14,6 +14,7 @@ from support.worlds import (
     DESKTOP,
     EMAIL,
     PASSWORD,
+    SMS,
     SYNCED,
     a_passkey,
     an_account,
@@ -142,7 +143,7 @@ def test_what_has_no_root_yet_is_told_at_once_and_until_when(
 
 def test_what_a_code_bound_beside_the_password_is_a_root_as_before() -> None:
     """The owner's twin: who has an address for codes pays as soon as the waits are over."""
-    gate = Gate.of(an_account(PASSWORD, channels=(EMAIL, DESKTOP)))
+    gate = Gate.of(an_account(PASSWORD, channels=(EMAIL, SMS, DESKTOP)))
     gate.prove(gate.propose(*bind(SYNCED)).action_id, PASSWORD, EMAIL)
     gate.wait(DAY + HOUR)
     gate.settle()

@@ -102,6 +102,6 @@ async def test_limits_and_lock_are_told_with_the_account(service: Service) -> No
         "destination_cents": None,
         "agreement_cents": None,
     }
-    assert seen["lock"] == {"days": 2, "two_keys": False}
+    assert seen["lock"] == {"days": 2, "two_keys": False, "both_keys": False}
     refused = await alice.propose("gift.send", {**GIFT, "amount": "6"})
     assert "own_limit" in [why.code for why in refused.why]

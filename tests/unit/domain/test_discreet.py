@@ -31,6 +31,7 @@ OPEN = frozenset(
     {
         ("twinlock.domain.requirements", "password"),
         ("twinlock.range.mailbox", "veto"),
+        ("twinlock.range.roaming", "seed"),  # Of a generator: by it a life is lived again.
         ("twinlock.adapters.officers", "token"),  # The label of a PKCS #11 token.
     }
 )
