@@ -36,6 +36,8 @@ from twinlock.domain.prover.growth import Sheet, growth
 from twinlock.domain.requirements import NOTHING, Requirement
 from twinlock.range import laws_2024, laws_2026
 
+pytestmark = pytest.mark.timeout(400)  # Seconds where nothing else runs.
+
 LAX = "lax"  # The laws, with nothing but permits beside them.
 HELD = "held"  # default, where a new password holds every exit for a fortnight.
 GIFTS = "gifts"  # default, where no gift leaves narrow accounts that have a channel.

@@ -13,6 +13,8 @@ from support.foresight import Foresight
 from twinlock.range.profiles import BASELINE, DEFAULT, TYPICAL, rules_of
 from twinlock.range.roaming import Roamed, live, roam, settings
 
+pytestmark = pytest.mark.timeout(400)  # Seconds where nothing else runs.
+
 SEEDS = range(1, 26)
 MOVES = 4_000  # Of each seed: 100,000 in all, in tests that run beside each other.
 FINDS_IT = 1  # A seed by which a narrow account loses a small sum.

@@ -12,6 +12,8 @@ from twinlock.adapters.policies import shipped
 from twinlock.cli.main import app
 from twinlock.domain.errors import TwinlockError
 
+pytestmark = pytest.mark.timeout(400)  # Seconds where nothing else runs.
+
 WAIT = (
     '@id("house.wait") @outcome("hold") @reason("platform_waits") @hold_seconds("{0}")\n'
     'forbid (principal, action == Action::"destination.add", resource)\n'

@@ -52,6 +52,8 @@ from twinlock.domain.prover.moves import Gain, Place
 from twinlock.domain.prover.probing import COOKIE, Probe, Shows, taken
 from twinlock.domain.prover.showing import Unit, key_units, units
 
+pytestmark = pytest.mark.timeout(400)  # Seconds where nothing else runs.
+
 SUBSETS_MOST = 3
 
 

@@ -63,6 +63,8 @@ from twinlock.domain.prover.probing import proposed, state_of
 from twinlock.domain.prover.showing import Unit, told_of, units
 from twinlock.domain.replay import apply_all
 
+pytestmark = pytest.mark.timeout(400)  # Seconds where nothing else runs.
+
 MONTH = PROVED_WITHIN // MINUTE
 PAIRS = 12  # Of two such changes in a row, in each state.
 OWN_APP = Totp(

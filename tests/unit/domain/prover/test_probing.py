@@ -49,6 +49,8 @@ from twinlock.domain.prover.probing import (
 from twinlock.domain.prover.showing import key_units, units
 from twinlock.domain.requirements import Answer, Requirement, answer, silence_until
 
+pytestmark = pytest.mark.timeout(400)  # Seconds where nothing else runs.
+
 COIN = next(one for one in rules("default").policy.assets if one.network == "ethereum")
 THERE = replace(LISTED, usable_at=NOW, used_at=NOW, budget_cents=500_00)
 PLANTED = replace(LISTED, imported=True)
