@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from twinlock.bootstrap import serving
-from twinlock.bootstrap.rulebook import RuleBook, rule_book
+from twinlock.bootstrap import ruling, serving
+from twinlock.bootstrap.rulebook import RuleBook, book_of_text, rule_book
 from twinlock.bootstrap.serving import Steering
 from twinlock.cli import serve
 from twinlock.domain.laws import LAWS
@@ -31,13 +31,13 @@ def test_serve_passes_neither_clock_nor_prices_nor_steering() -> None:
     opened = calls(serve, "open_api")
 
     assert len(opened) == 2  # Tried out, and served.
-    assert all([word.arg for word in call.keywords] == ["book"] for call in opened)
+    assert all(call.keywords == [] and len(call.args) == 1 for call in opened)
 
 
 def test_serve_passes_the_rules_that_hold_every_law() -> None:
-    assert len(calls(serve, "rule_book")) == 1
-    assert calls(serve, "RuleBook") == []
-    assert rule_book().laws == LAWS
+    assert calls(serve, "rule_book") == calls(serve, "RuleBook") == []
+    assert calls(ruling, "RuleBook") == []
+    assert rule_book().laws == book_of_text(rule_book().policy.text).laws == LAWS
     assert rule_book().codes is codes_help
 
 
