@@ -11,6 +11,7 @@ import os
 import pkgutil
 import signal
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +46,12 @@ settings.register_profile(
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Its process began to count, and so did its plugin before it knew that it is one of several:
+    # they go on wherever the counter of its session stops, and nothing is left uncounted.
+    while (early := coverage.Coverage.current()) is not None:
+        early.stop()
 
 
 # Whole tracebacks in colours take a second each.
@@ -130,13 +137,6 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
             counting.start()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count no lines and branches where that only takes time: what is needed, others run."""
-    for item in items:
-        if item.nodeid.startswith(UNCOUNTED):
-            item.add_marker(pytest.mark.no_cover)
-
-
 # Whoever waits for months signs in again and again, and each story is played by several rules.
 OFTEN_SIGNED_IN = (
     "attacks/*",
@@ -149,13 +149,18 @@ OFTEN_SIGNED_IN = (
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Count no lines of processes where none are counted; make light hashes where it shows nothing.
+    """Count no lines and branches where that only takes time; make light hashes where it shows
+    nothing.
 
-    They take two fifths of the time of a play, and a tenth of that of a request.
+    To count takes two and a half times as long, and what is needed, others run. Hashes take two
+    fifths of the time of a play, and a tenth of that of a request.
     """
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as after:
         if item.nodeid.startswith(UNCOUNTED):
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # For the processes it starts.
+            if (counting := coverage.Coverage.current()) is not None:
+                counting.stop()
+                after.callback(counting.start)
         if any(fnmatchcase(item.nodeid, f"tests/{names}") for names in OFTEN_SIGNED_IN):
             from support.light_hashes import lighten  # noqa: PLC0415 - its lines count, too
 
