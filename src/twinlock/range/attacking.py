@@ -8,7 +8,7 @@ one where the last step is allowed at that minute, and not a minute sooner.
 Nobody objects: whoever would is silenced by what the attack takes, or would come too late. The
 owner signs in again on her own device whenever her session is over, and no oftener than it counts.
 
-Always true (tests/integration/test_attacks_found_2026.py): every minimal attack on
+Always true (tests/integration/test_attacks_found.py): every minimal attack on
 the weak profiles succeeds at its minute, and not one sooner.
 
 Source: docs/range.md, "What the prover finds".

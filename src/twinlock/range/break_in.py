@@ -4,7 +4,7 @@ What ``attacking`` does with values at the gate, this does with real keys, codes
 signatures at a venue: the owner is set up as an honest customer, and the thief has of hers what the
 attack's capabilities give, and what he binds himself.
 
-Always true (tests/integration/test_attacks_found_2024.py): what the prover finds on the
+Always true (tests/integration/test_attacks_found.py): what the prover finds on the
 weak profiles ends in a theft at its minute, on the service.
 
 Source: docs/range.md, "What the prover finds".
