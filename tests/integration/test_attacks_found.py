@@ -1,4 +1,4 @@
-"""What the prover finds on the rules of others is a theft at its minute, at the gate and on HTTP."""
+"""What the prover finds on others' rules is a theft at its minute, at the gate and on HTTP."""
 
 from functools import cache
 
