@@ -191,10 +191,14 @@ class Deriver:
         return found
 
     def _channels(self, start: Place) -> Iterator[tuple[Place, list[Derived]]]:
-        """Give where a notice channel of the thief's leads: in a place, or long since beside."""
-        for old in (None, *start.account.channels[:1]):
-            place = moves.with_channel(start, old, aged=old is None)
-            later = NEWCOMER_PERIOD if old is None else timedelta(0)
+        """Give where a notice channel of the thief's leads: in a place, or long since beside.
+
+        Beside nothing it is one at once, however young: where nobody can be told, less is let out.
+        """
+        beside = [(None, True), *(() if start.account.channels else ((None, False),))]
+        for old, aged in (*beside, *((one, False) for one in start.account.channels[:1])):
+            place = moves.with_channel(start, old, aged=aged)
+            later = NEWCOMER_PERIOD if aged else timedelta(0)
             secret = moves.OWN_CHANNEL.channel_id
             change = moves.change_of(old)
             yield place, self._moved(start, f"at:{place.name}", change, secret, more=later)

@@ -280,6 +280,7 @@ STATES = (
     Enrolment(authenticators=(PHONE_KEY, ROAMING_KEY), channels=(EMAIL, SMS)),
     Enrolment(authenticators=(APP, ROAMING_KEY), channels=(SMS,), lock=LOCKS[1]),
     Enrolment(authenticators=(PHONE_KEY,), channels=(EMAIL, DESKTOP), contact=True),
+    Enrolment(authenticators=(APP, DESKTOP_KEY), channels=()),
 )
 
 
