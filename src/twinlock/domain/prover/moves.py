@@ -162,6 +162,11 @@ def change_of(old: Channel | None) -> ContactChange:
     )
 
 
+def removal_of(old: Channel) -> ContactChange:
+    """Return what removes ``old``, and puts nothing in its place."""
+    return replace(change_of(old), new_kind="", new_address="")
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """An account as a thief has made it, by steps of which ``name`` tells.
 
@@ -203,3 +208,10 @@ def with_channel(place: Place, old: Channel | None, *, aged: bool) -> Place:
     name = f"{place.name}+{'aged ' if aged else ''}channel{gone}"
     after = replace(account, channels=(*left, new))
     return replace(place, name=name, account=after, has_channel=True)
+
+
+def without_channel(place: Place) -> Place:
+    """Return ``place`` without the first of its channels."""
+    first, *left = place.account.channels
+    account = replace(place.account, channels=tuple(left))
+    return replace(place, name=f"{place.name} without {first.kind}", account=account)
