@@ -24,11 +24,12 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap.policy_life import found, open_policy_life
 from twinlock.bootstrap.rulebook import checked_policy, rule_book
+from twinlock.bootstrap.serving import open_api
 from twinlock.bootstrap.trust import known_policies
 from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import encode
-from twinlock.domain.errors import ClockUntrustedError
+from twinlock.domain.errors import ClockUntrustedError, LogDamagedError
 from twinlock.domain.officers.keys import OfficersWrongError
 from twinlock.domain.officers.standing import read_standing
 from twinlock.domain.officers.statements import Approve, Propose, StatementRefusedError
@@ -119,6 +120,21 @@ async def test_orders_and_questions_do_not_go_by_a_version_that_is_in_force_no_m
     await insert(database, STRICTER.name.digest, text)
     await until(lambda: service.api.policy().name == STRICTER.name)
     await alice.client.examine([order(alice.account_id)])
+
+
+async def test_an_edited_text_keeps_officers_from_proposing_until_its_row_is_gone(
+    lives: Lives, service: Service, database: TestDatabase
+) -> None:
+    """What the documentation says of it; a text that is kept is never written over."""
+    await database.execute("UPDATE policy SET body = '{}'")
+    await texts_of(service).keep(DEFAULT.text)
+    async with lives.use() as use:
+        with pytest.raises(LogDamagedError):
+            await use.draft(STRICTER.text)
+
+    await database.execute("DELETE FROM policy")
+    async with open_api(lives.world, clock=lives.clock), lives.use() as use:
+        assert (await use.draft(STRICTER.text)).act.follows == DEFAULT.name.digest
 
 
 # --- What verifiers believe ---

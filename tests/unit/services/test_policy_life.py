@@ -176,6 +176,23 @@ async def test_what_grew_since_it_was_proposed_is_not_activated(stage: Stage) ->
     assert stage.board.platform.versions.policy == DEFAULT.name.digest
 
 
+async def test_words_about_what_nobody_proposed_so_are_refused_before_the_prover_is_asked(
+    stage: Stage,
+) -> None:
+    await stage.proposes(ADA, LAX)
+    number, one = await stage.use.named(LAX.name.digest)
+    asked = stage.proved
+
+    for act in (
+        Approve(digest=one.digest, proposal=number + 1),
+        Approve(digest=STRICT.name.digest, proposal=number),
+        AcceptGrowth(digest=one.digest, growth="A" * 43, proposal=number),
+    ):
+        with pytest.raises(ProposalUnknownError):
+            await stage.does(BEN, act)
+    assert stage.proved == asked
+
+
 async def test_a_proposal_is_of_the_file_that_comes_with_it(stage: Stage) -> None:
     signed = ADA.signs((await stage.use.draft(LAX.text)).act, at=stage.board.now)
 
