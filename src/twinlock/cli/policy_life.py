@@ -151,11 +151,12 @@ def _act(
     async def run(use: PolicyLife) -> tuple[Life, tuple[NamedAttack, ...]]:
         least = 1 if kind is Withdraw else NAMED_LEAST  # A no is taken back by proposing anew.
         named, one = await use.named(digest, least=least)
+        # The prover takes its time before anything is signed, which counts for minutes only.
+        attacks = () if kind is Withdraw else await use.attacks(one.digest)
         said = await signed_here(use, _at_once(act(named, one)), kind, key=key, signed=signed)
         about = said.said.act
         if isinstance(about, OfProposal) and about.proposal != named:
             raise MalformedError("the officer signed it of another proposal")
-        attacks = await use.attacks(one.digest) if kind in (Approve, AcceptGrowth) else ()
         return await use.act(said), attacks
 
     life, attacks = _ask(run)
