@@ -22,6 +22,7 @@ from twinlock.adapters.policies import shipped
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
+from twinlock.bootstrap.officers import open_officers
 from twinlock.bootstrap.policy_life import found, open_policy_life
 from twinlock.bootstrap.rulebook import checked_policy, rule_book
 from twinlock.bootstrap.serving import open_api
@@ -32,7 +33,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.errors import ClockUntrustedError, LogDamagedError
 from twinlock.domain.officers.keys import OfficersWrongError
 from twinlock.domain.officers.standing import read_standing
-from twinlock.domain.officers.statements import Approve, Propose, StatementRefusedError
+from twinlock.domain.officers.statements import Approve, Halt, Propose, StatementRefusedError
 from twinlock.domain.policy.annotations import PolicyRefusedError
 from twinlock.proofs.officers import sign
 from twinlock.services.policy_life import GrowthDiffersError
@@ -176,6 +177,13 @@ async def test_a_wait_does_not_end_because_a_clock_was_set_for_one_command(
     with pytest.raises(ClockUntrustedError):
         async with open_policy_life(lives.world) as use:
             use.statement(Approve(digest=DEFAULT.name.digest, proposal=1), officer=ADA.key)
+    with pytest.raises(ClockUntrustedError):
+        async with open_officers(lives.world, for_a_wait=True) as officers:
+            officers.statement(Halt(because="case-1"), officer=ADA.key)
+    async with open_officers(lives.world) as officers:  # A halt comes whatever an anchor says.
+        halt = officers.statement(Halt(because="case-1"), officer=ADA.key)
+        await officers.act(sign(halt, ADA.private.sign))
+        assert (await officers.standing()).halt == 1
 
 
 async def test_whoever_ends_a_wait_by_a_false_clock_stops_everything_until_that_time(
