@@ -129,6 +129,33 @@ async def test_snapshots_of_another_form_and_gone_policies_are_told(
     assert alice.account_id
 
 
+async def test_leaves_that_somebody_removed_are_told_and_end_no_period_in_silence(
+    variables: Variables, service: Service, alice: Customer, database: TestDatabase
+) -> None:
+    """Prevents: a log of which half is gone, and a backtest by which nothing changes."""
+    later = (service.clock.at + timedelta(days=1)).isoformat()
+    await alice.withdraw("10")
+    size = await database.value("SELECT size FROM head")
+    assert isinstance(size, int)
+    await database.execute("DELETE FROM leaf WHERE leaf_index >= $1", size - 2)
+    found = await backtested(variables, "default", code=1)
+
+    assert found["decisions"] == size
+    (told,) = found["not_replayed"]
+    assert (told["code"], told["count"]) == ("snapshot_unreadable", 2)
+    exported = await run(variables, "policy", "facts")
+    assert f"{size - 2} decisions" in exported.err
+    for damage in (
+        "UPDATE leaf SET entry = '{}'",
+        'UPDATE leaf SET entry = \'{"at":"x"}\'',
+        "UPDATE leaf SET entry = '\\xff'",
+        "DELETE FROM leaf",
+    ):
+        await database.execute(damage)
+        ended = await run(variables, "policy", "backtest", "default", "--until", later)
+        assert (ended.code, ended.err.rstrip()[-13:]) == (2, "[log_damaged]"), ended.err
+
+
 async def test_an_empty_log_has_nothing_to_replay(variables: Variables) -> None:
     found = await backtested(variables, "strict")
 

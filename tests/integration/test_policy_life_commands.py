@@ -90,18 +90,21 @@ async def test_a_version_is_proposed_approved_and_waits(
         "stricter",
         1,
     )
-    begins = STRICTER.name.digest[:12]
+    begins = STRICTER.name.digest[:22]
     approved = await run(variables, "policy", "approve", begins, "--key", ben)
     assert approved.code == 1
     assert "A policy version waits a day" in approved.err
     refused(await run(variables, "policy", "activate", begins, "--key", cleo), "policy_not_ready")
+    refused(
+        await run(variables, "policy", "activate", begins[:21], "--key", cleo), "proposal_unknown"
+    )
 
     history = await run(variables, "policy", "history")
     first, second = history.out.splitlines()
     assert first.startswith(f"{DEFAULT.name.digest}  default  from ")
     assert "with the first officers" in first
     assert second.startswith(f"proposed: {STRICTER.name.digest}  stricter  act 1  ")
-    withdrawn = await asked(variables, "policy", "withdraw", begins, "--key", cleo)
+    withdrawn = await asked(variables, "policy", "withdraw", begins[:6], "--key", cleo)
     assert (withdrawn["proposals"], withdrawn["policy"]) == ([], DEFAULT.name.digest)
     refused(await run(variables, "policy", "approve", begins, "--key", ben), "proposal_unknown")
     assert "policy.withdraw" in (await run(variables, "officers", "list")).out
@@ -119,7 +122,7 @@ async def test_what_grows_is_named_and_is_accepted_by_its_digest(
     growth = one["growth"]
     assert (one["digest"], len(growth)) == (LAX.name.digest, 43)
 
-    words = ("policy", "accept-growth", one["digest"][:12], "--key", cleo)
+    words = ("policy", "accept-growth", one["digest"][:22], "--key", cleo)
     other = "A" * 43
     refused(await run(variables, *words, "--growth", other), "proposal_unknown")
     accepted = await run(variables, *words, "--growth", growth)

@@ -37,14 +37,20 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.bootstrap.policy_life import found
 from twinlock.bootstrap.records import open_records
 from twinlock.bootstrap.rulebook import rule_book
-from twinlock.bootstrap.ruling import AGAIN_SECONDS, Ruling, book_in_force, ruling_of
+from twinlock.bootstrap.ruling import (
+    AGAIN_SECONDS,
+    BLIND_SECONDS,
+    Ruling,
+    book_in_force,
+    ruling_of,
+)
 from twinlock.bootstrap.serving import open_api
 from twinlock.bootstrap.trust import known_policies, served_policy, tell_served
 from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.audit.findings import Fault
 from twinlock.domain.bounds import POLICY_WAIT
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import LogDamagedError, TwinlockError, UnavailableError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.officers.platform import Platform, PlatformLeaf, appointed
 from twinlock.domain.officers.standing import (
@@ -429,37 +435,101 @@ class Texts:
         return self.kept.get(digest)
 
 
+@dataclass
+class Process:
+    """What one process sees: a head, texts, and the time."""
+
+    texts: Texts
+    in_force: str | Exception = ""
+    at: float = 0.0
+
+    async def look(self) -> str:
+        if isinstance(self.in_force, Exception):
+            raise self.in_force
+        return self.in_force
+
+    def ruling(self) -> Ruling:
+        return Ruling(rule_book(), texts=self.texts, look=self.look, seconds=lambda: self.at)
+
+
 async def test_what_cannot_be_loaded_is_tried_again_after_a_pause() -> None:
-    texts, now = Texts(), [0.0]
-    ruling = Ruling(rule_book(), texts=texts, seconds=lambda: now[0])
+    process = Process(Texts(), STRICTER.name.digest)
+    ruling = process.ruling()
     ruling.check()
     for at in (0.0, AGAIN_SECONDS - 1, AGAIN_SECONDS):
-        now[0] = at
+        process.at = at
         with pytest.raises(PolicyNotLoadedError, match=STRICTER.name.digest):
-            await ruling.load(STRICTER.name.digest)
-    assert texts.asked == 2
+            await ruling.follow()
+    assert process.texts.asked == 2
     with pytest.raises(PolicyNotLoadedError):
-        ruling.check()
+        ruling.in_force()
 
-    texts.kept[STRICTER.name.digest] = STRICTER.text
-    now[0] += AGAIN_SECONDS
-    await asyncio.gather(*(ruling.load(STRICTER.name.digest) for _ in range(3)))
+    process.texts.kept[STRICTER.name.digest] = STRICTER.text
+    process.at += AGAIN_SECONDS
+    await asyncio.gather(*(ruling.follow() for _ in range(3)))
 
-    assert (texts.asked, ruling.book.policy.name) == (3, STRICTER.name)
-    ruling.check()
+    assert (process.texts.asked, ruling.in_force().policy.name) == (3, STRICTER.name)
+    process.in_force = FOUNDING
     with pytest.raises(PolicyNotLoadedError):
-        await ruling.load(FOUNDING)
-    await ruling.load(STRICTER.name.digest)
+        await ruling.follow()
+    process.in_force = STRICTER.name.digest
+    await ruling.follow()
     ruling.check()
 
 
 async def test_a_text_of_another_release_is_not_decided_by() -> None:
     other = policy_of(with_rules(), version=2)
-    ruling = Ruling(rule_book(), texts=Texts(other))
+    ruling = Process(Texts(other), other.name.digest).ruling()
 
     with pytest.raises(PolicyNotLoadedError, match="another release"):
-        await ruling.load(other.name.digest)
+        await ruling.follow()
     assert ruling.book.policy.name == DEFAULT.name
+
+
+class LockedTexts(Texts):
+    """A table that somebody keeps locked, or took from us."""
+
+    async def read(self, digest: str) -> bytes | None:
+        raise self.error
+
+    error: Exception = UnavailableError("the database does not answer")
+
+
+@pytest.mark.parametrize("error", [UnavailableError("locked"), PermissionError("revoked")])
+async def test_whatever_keeps_a_version_from_being_read_nothing_is_looked_at_by_the_one_before(
+    error: Exception,
+) -> None:
+    """Prevents: orders that pass by a laxer version for as long as somebody holds a lock."""
+    texts = LockedTexts()
+    texts.error = error
+    ruling = Process(texts, STRICTER.name.digest).ruling()
+
+    with pytest.raises(PolicyNotLoadedError):
+        await ruling.follow()
+    with pytest.raises(PolicyNotLoadedError):
+        ruling.in_force()
+
+
+async def test_a_process_that_cannot_see_the_head_decides_nothing_for_long() -> None:
+    process = Process(Texts())
+    ruling = process.ruling()
+    process.in_force = UnavailableError("the database does not answer")
+    for at in (BLIND_SECONDS - 1, BLIND_SECONDS):
+        process.at = at
+        assert ruling.in_force().policy.name == DEFAULT.name
+        with pytest.raises(UnavailableError):
+            await ruling.follow()
+    with pytest.raises(UnavailableError):
+        ruling.in_force()
+
+    process.in_force = ""
+    await ruling.follow()
+    assert ruling.in_force().policy.name == DEFAULT.name
+    process.in_force = LogDamagedError("the head of the log is not ours")
+    with pytest.raises(LogDamagedError):
+        await ruling.follow()
+    with pytest.raises(LogDamagedError, match="not ours"):
+        ruling.in_force()
 
 
 # --- A store ---

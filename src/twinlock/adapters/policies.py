@@ -4,6 +4,8 @@ A policy is taken only after both engines gave the same answers to requests at t
 everything it compares.
 """
 
+import os
+import stat
 from importlib import resources
 from pathlib import Path
 
@@ -11,12 +13,14 @@ import msgspec
 
 from twinlock.adapters import cedar
 from twinlock.adapters.cedar import CedarEngine
+from twinlock.adapters.cedar_words import first_line
 from twinlock.adapters.setting_table import PROFILES
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, refuse
 from twinlock.domain.policy.boundaries import boundary_requests
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST
 from twinlock.domain.policy.version import ASSETS, Draft, Policy, header_of
 
+KEPT_BYTES_MOST = 65_535  # Of the whole text, with the schema: what the table of policies takes.
 CHECKED_AT_LOAD = 512  # Requests, some 60 ms; the tests ask far more.
 CHECKED_AT_MOST = 16_384  # Where a rule seldom matches, or never: 5 ms for each such action.
 _SUFFIX = ".cedar"
@@ -39,12 +43,19 @@ def text_at(path: Path) -> str:
 def _read(path: Path) -> str:
     """Return the text of a file, no more of it than shows that it is too long."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                refuse(PolicyFault.UNREADABLE, f"{path} is no regular file")
             return file.read(TEXT_BYTES_MOST + 1).decode("utf-8")
     except OSError as error:
         refuse(PolicyFault.UNREADABLE, f"{path} cannot be read: {error.strerror}")
     except UnicodeDecodeError:
         refuse(PolicyFault.UNREADABLE, f"{path} is no text in UTF-8")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file. Prevents: waiting for a pipe to which nobody writes."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def load(profile: str) -> tuple[Policy, CedarEngine]:
@@ -81,7 +92,10 @@ def compile_kept(text: bytes) -> tuple[Policy, CedarEngine]:
         PolicyRefusedError: as ``load``; or another release made it: of other facts or assets.
     """
     header_of(text)
-    whole = msgspec.json.decode(text, type=_Kept)
+    try:
+        whole = msgspec.json.decode(text, type=_Kept)
+    except msgspec.ValidationError:
+        refuse(PolicyFault.UNREADABLE, "it is not the text of a policy")
     policy, engine = compile_policy(cedar.written(bytes(whole.statutes)), profile=whole.profile)
     if policy.text != text:
         refuse(PolicyFault.SCHEMA_DIFFERS, "another release made it, of other facts or assets")
@@ -112,7 +126,14 @@ def compile_policy(text: str, *, profile: str) -> tuple[Policy, CedarEngine]:
         policy = Policy(draft)
     except PolicyRefusedError as error:
         raise cedar.with_line(text, error) from error
-    engine = CedarEngine(policy.statutes)
+    if len(policy.text) > KEPT_BYTES_MOST:
+        says = f"its whole text, with the schema, has more than {KEPT_BYTES_MOST} bytes"
+        refuse(PolicyFault.TOO_LARGE, says)
+    try:
+        engine = CedarEngine(policy.statutes)
+    except ValueError as error:
+        says = f"a rule nests deeper than the second engine reads: {first_line(error)}"
+        raise PolicyRefusedError(PolicyFault.TOO_LARGE, says) from error
     statutes, least, most = policy.statutes, CHECKED_AT_LOAD, CHECKED_AT_MOST
     for action, context in boundary_requests(statutes, count=least, most=most):
         cedar.compare(statutes, engine, action, context)

@@ -64,7 +64,7 @@ async def open_importing(
                 entropy=SystemEntropy(),
                 clock=trusted,
                 policies=BookPolicies(
-                    lambda: ruling.book, renew=ruling.load, prices=prices, signer=signer
+                    ruling.in_force, renew=ruling.follow, prices=prices, signer=signer
                 ),
                 blind=keys.index,
                 source=source,

@@ -1,13 +1,13 @@
 """The use cases of officers, and the keys that they sign with."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 from twinlock.adapters import officers as officer_keys
 from twinlock.adapters.settings import TokenPlace
 from twinlock.adapters.sql.officers import SqlPlatformActs
-from twinlock.adapters.system import SystemClock, SystemEntropy
+from twinlock.adapters.system import SystemClock, SystemEntropy, own_clock
 from twinlock.bootstrap.anchoring import anchored, follow_unless_busy
 from twinlock.bootstrap.world import World
 from twinlock.domain.canonical import b64url
@@ -26,14 +26,20 @@ from twinlock.services.officers import Officers
 
 
 @asynccontextmanager
-async def open_officers(world: World, *, clock: Clock | None = None) -> AsyncIterator[Officers]:
+async def open_officers(
+    world: World, *, clock: Clock | None = None, for_a_wait: bool = False
+) -> AsyncIterator[Officers]:
     """Open the use cases of officers, on a log that is the anchored one.
 
     What was said is anchored before it is told: a database that is put back from before a halt is
     not served.
+
+    ``for_a_wait`` the clock is held against what this installation believes of it, so that no wait
+    ends because somebody set it for the moment of one command. A halt asks no clock but its own.
     """
-    trusted = clock or SystemClock()
-    async with anchored(world, trusted) as (kept, anchoring, keys):
+    own = own_clock(world.settings.data_dir / "clock-anchor.json")
+    held = own if for_a_wait and clock is None else nullcontext(clock or SystemClock())
+    async with held as trusted, anchored(world, trusted) as (kept, anchoring, keys):
         await anchoring.check()
         origin = world.settings.log_origin
         acts = SqlPlatformActs(kept.database, sealer=keys.sealer, clock=trusted, log_origin=origin)

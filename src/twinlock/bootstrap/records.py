@@ -66,8 +66,8 @@ async def open_records(
             settings.screening_file, clock=trusted, key=settings.screening_key
         )
         policies = BookPolicies(
-            lambda: ruling.book,
-            renew=ruling.load,
+            ruling.in_force,
+            renew=ruling.follow,
             prices=prices,
             signer=signer,
             screening=screening,

@@ -101,7 +101,7 @@ class BookPolicies:
         self,
         in_force: Callable[[], RuleBook],
         *,
-        renew: Callable[[str], Awaitable[None]] | None = None,
+        renew: Callable[[], Awaitable[None]] | None = None,
         prices: PriceFeed,
         signer: LogSigner,
         screening: ScreeningFeed | None = None,
@@ -134,7 +134,7 @@ class BookPolicies:
         )
 
     async def renew(self, digest: str) -> None:
-        """Have what comes next decided by the version ``digest`` (see ``ports.Policies``)."""
+        """Have what comes next decided by the version in force (see ``ports.Policies``)."""
         if self._renew is None:
             raise PolicyNotLoadedError(f"what decides here is fixed, and {digest} is in force")
-        await self._renew(digest)
+        await self._renew()

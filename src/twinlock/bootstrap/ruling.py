@@ -3,7 +3,8 @@
 Once officers are appointed, their acts alone say which version decides. A file that nobody
 activated is refused, whatever the settings name, and the version in force goes on. Its text comes
 from the database, is held against its digest, and is compiled by both engines; where that fails,
-this process decides nothing.
+this process decides nothing, and nor does it while the head is not one that we wrote: also what is
+only looked at, orders above all, is not answered by the version before.
 
 Always true (tests/integration/test_policy_life_store.py): after an activation each decision is made
 by the new version, without a restart; no edited file, table or old database brings in another one.
@@ -11,7 +12,7 @@ by the new version, without a restart; no edited file, table or old database bri
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -24,7 +25,7 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.watch import Watch
 from twinlock.bootstrap.rulebook import RuleBook, book_of_text, rule_book
 from twinlock.bootstrap.world import World
-from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.errors import LogDamagedError, TwinlockError, UnavailableError
 from twinlock.domain.officers.standing import (
     PolicyNotActivatedError,
     PolicyNotLoadedError,
@@ -36,13 +37,19 @@ from twinlock.domain.policy.version import profile_of
 from twinlock.ports import PolicyTexts
 
 LOOK_SECONDS = 1.0  # Between two looks at the head, for what is answered without a decision.
+BLIND_SECONDS = 10.0  # So long nobody could look, and nothing is decided, nor looked at.
 AGAIN_SECONDS = 5.0  # Until what could not be loaded is tried again: a try takes 0.2 s of CPU.
 _log = structlog.get_logger(__name__)
+
+
+async def _nobody() -> str:
+    return ""
 
 
 class Ruling:
     """The book that this process decides by now. ``refused`` is what it was told to, and does not.
 
+    ``look`` reads the digest in force from a head that is ours, "" where officers activated none.
     ``seconds`` counts the pause before what failed is tried again.
     """
 
@@ -51,45 +58,71 @@ class Ruling:
         book: RuleBook,
         *,
         texts: PolicyTexts,
+        look: Callable[[], Awaitable[str]] = _nobody,
         refused: PolicyNotActivatedError | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.book = book
         self.refused = refused
         self._texts = texts
+        self._look = look
         self._seconds = seconds
         self._loading = asyncio.Lock()
-        self._failed: tuple[str, float, PolicyNotLoadedError] | None = None
+        self._looked = seconds()
+        self._failed: tuple[str, float, TwinlockError] | None = None
 
-    async def load(self, digest: str) -> None:
-        """Decide by the version ``digest`` from now on. Raises PolicyNotLoadedError."""
-        async with self._loading:
-            if self.book.policy.name.digest == digest:
-                self._failed = None
-                return
-            if self._failed is not None and self._failed[0] == digest:
-                _, since, error = self._failed
-                if self._seconds() - since < AGAIN_SECONDS:
-                    raise PolicyNotLoadedError(str(error))
+    async def follow(self) -> None:
+        """Look once which version is in force, and decide by it from now on.
+
+        Nobody else says which: a batch reads the head before its MAC is checked. Prevents: whoever
+        writes into that row, and has any text that he put into the database loaded.
+
+        Raises:
+            PolicyNotLoadedError: it cannot be read here.
+            LogDamagedError, UnavailableError: the head is not one that we wrote, or not to be read.
+        """
+        async with self._loading:  # Of two activations the later one is loaded last.
             try:
-                self.book = await read_book(self._texts, digest)
-            except PolicyNotLoadedError as error:
-                self._failed = digest, self._seconds(), error
-                _log.error("policy_not_loaded", digest=digest, says=str(error))
+                digest = await self._look()
+            except (LogDamagedError, UnavailableError) as error:
+                is_blind = self._seconds() - self._looked >= BLIND_SECONDS
+                if is_blind or isinstance(error, LogDamagedError):
+                    self._failed = "", self._seconds(), error
                 raise
+            self._looked = self._seconds()
+            if digest and self.book.policy.name.digest != digest:
+                await self._load(digest)
             self._failed = None
-            _log.warning("policy_loaded", digest=digest, profile=self.book.policy.profile)
 
-    async def follow(self, kept: SqlStore) -> None:
-        """Look once which version is in force, and decide by it. Raises as ``load``."""
-        digest = (await kept.standing()).policy
-        if digest:
-            await self.load(digest)
+    async def _load(self, digest: str) -> None:
+        if self._failed is not None and self._failed[0] == digest:
+            _, since, error = self._failed
+            if self._seconds() - since < AGAIN_SECONDS:
+                raise PolicyNotLoadedError(str(error))
+        try:
+            self.book = await read_book(self._texts, digest)
+        except Exception as error:  # Whatever it is: what decides here until now is not in force.
+            said = isinstance(error, TwinlockError)
+            why = str(error) if said else f"the policy {digest} is in force: {type(error).__name__}"
+            _log.error("policy_not_loaded", digest=digest, says=why)
+            self._failed = digest, self._seconds(), PolicyNotLoadedError(why)
+            raise PolicyNotLoadedError(why) from error
+        _log.warning("policy_loaded", digest=digest, profile=self.book.policy.profile)
 
     def check(self) -> None:
-        """Return unless the version in force could not be loaded. Raises PolicyNotLoadedError."""
+        """Return unless nothing can be decided here: what kept us from it last is raised again.
+
+        Raises:
+            PolicyNotLoadedError, LogDamagedError, UnavailableError: as ``follow``.
+        """
         if self._failed is not None:
-            raise PolicyNotLoadedError(str(self._failed[2]))
+            error = self._failed[2]
+            raise type(error)(str(error))
+
+    def in_force(self) -> RuleBook:
+        """Return the book to decide by, or to look by. Raises as ``check``."""
+        self.check()
+        return self.book
 
 
 async def read_book(texts: PolicyTexts, digest: str) -> RuleBook:
@@ -116,9 +149,14 @@ async def ruling_of(kept: SqlStore, *, given: RuleBook | None, profile: str) -> 
         PolicyNotActivatedError: officers activated none yet, and this is not what was served.
     """
     standing, texts = await kept.standing(), SqlPolicyTexts(kept.database)
+
+    async def look() -> str:
+        return (await kept.standing()).policy
+
     if not standing.acts:
-        return Ruling(given or rule_book(profile), texts=texts)
-    return await _ruled(standing, texts, given=given, profile=profile)
+        return Ruling(given or rule_book(profile), texts=texts, look=look)
+    book, refused = await _ruled(standing, texts, given=given, profile=profile)
+    return Ruling(book, texts=texts, look=look, refused=refused)
 
 
 async def keep_ruling(ruling: Ruling, kept: SqlStore) -> None:
@@ -135,8 +173,11 @@ async def keep_ruling(ruling: Ruling, kept: SqlStore) -> None:
 
 async def _ruled(
     standing: Standing, texts: SqlPolicyTexts, *, given: RuleBook | None, profile: str
-) -> Ruling:
-    """Return what officers say; where they activated none yet, what was served until now."""
+) -> tuple[RuleBook, PolicyNotActivatedError | None]:
+    """Return what officers say; where they activated none yet, what was served until now.
+
+    And why that is not what the settings name, where it is not.
+    """
     digest = standing.policy or await texts.served()
     try:
         own = given or rule_book(profile)
@@ -144,18 +185,16 @@ async def _ruled(
         if digest is None:
             raise
         says = f"TWINLOCK_PROFILE names what cannot be decided by ({error}); {digest} goes on"
-        return Ruling(
-            await read_book(texts, digest), texts=texts, refused=PolicyNotActivatedError(says)
-        )
+        return await read_book(texts, digest), PolicyNotActivatedError(says)
     named = own.policy.name.digest
     if digest is None or digest == named:
-        return Ruling(own, texts=texts)
+        return own, None
     if not standing.policy and await _is_same(own, texts, digest, profile):
-        return Ruling(own, texts=texts)
+        return own, None
     says = f"officers have not activated the policy {named} of TWINLOCK_PROFILE; {digest} goes on"
     refused = PolicyNotActivatedError(says)
     try:
-        return Ruling(await read_book(texts, digest), texts=texts, refused=refused)
+        return await read_book(texts, digest), refused
     except PolicyNotLoadedError as error:
         if standing.policy:
             raise

@@ -196,7 +196,7 @@ async def open_api(
         async with (
             looked_after(world.server, kept.database.ping),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
-            beside("policy_waits", lambda: ruling.follow(kept), pause=LOOK_SECONDS),
+            beside("policy_waits", ruling.follow, pause=LOOK_SECONDS),
             beside("forgetting_waits", forget, pause=FORGET_SECONDS),
             open_publishing(settings, world.keyring, kept, keys=keys, clock=trusted) as published,
             notice_pumps.mailroom(kept, settings, clock=trusted) as room,
@@ -302,8 +302,8 @@ def _policies(
     clock: Clock,
 ) -> BookPolicies:
     return BookPolicies(
-        lambda: steering.in_force(ruling.book),
-        renew=ruling.load,
+        lambda: steering.in_force(ruling.in_force()),
+        renew=ruling.follow,
         prices=prices,
         signer=keys.signer(log_origin=settings.log_origin),
         screening=ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key),

@@ -34,25 +34,33 @@ async def known_policies(world: World, *, book: RuleBook | None = None) -> tuple
         texts = SqlPolicyTexts(database)
         if book is not None and not ruled:
             await texts.check_served(book.policy.name.digest)
-        never = await _never_in_force(world, database)
-        return tuple(one for one in await texts.digests() if one not in never)
+        came, proposed, from_the_first_leaf = await _named(world, database)
+        if from_the_first_leaf:
+            return tuple(sorted(came))
+        kept = await texts.digests()
+        return tuple(one for one in kept if one in came or one not in proposed)
 
 
-async def _never_in_force(world: World, database: Database) -> set[str]:
-    """Return the digests of what officers proposed, and did not activate.
+async def _named(world: World, database: Database) -> tuple[set[str], set[str], bool]:
+    """Return which digests officers brought into force, and which they proposed.
 
-    Prevents: evidence by a version that was only proposed, which a verifier believes.
+    And whether they did from the first leaf on: then nothing else ever decided, whatever is kept.
+    Prevents: evidence by a version that was only proposed, or that somebody put into the table,
+    which a verifier believes.
     """
     sealer = KeysAtWork.of(world.keyring, world.settings).sealer
     origin = world.settings.log_origin
     acts = SqlPlatformActs(database, sealer=sealer, clock=SystemClock(), log_origin=origin)
     proposed, came = set[str](), set[str]()
-    for one in (await acts.read()).acts:
+    chain = (await acts.read()).acts
+    for one in chain:
         act = None if one.leaf.signed is None else one.leaf.signed.said.act
         if isinstance(act, Propose):
             proposed.add(act.digest)
         came.add(act.digest if isinstance(act, Activate) else one.leaf.policy)
-    return proposed - came
+    first = chain[0] if chain else None
+    from_the_first_leaf = first is not None and first.index == 0 and bool(first.leaf.policy)
+    return came - {""}, proposed, from_the_first_leaf
 
 
 async def tell_served(world: World, policy: Policy) -> None:

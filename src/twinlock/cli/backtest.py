@@ -150,8 +150,9 @@ async def _export(period: _Period) -> int:
                         told.add(digest)
                         text = await source.policy(digest)
                         out.write(b"" if text is None else write_policy(digest, text))
-                    out.write(write_entry(one))
-                written += len(page)
+                    if one.leaf:  # What is gone is missed by whoever reads the file.
+                        out.write(write_entry(one))
+                        written += 1
     out.flush()
     return written
 

@@ -6,7 +6,12 @@ from typing import BinaryIO
 
 from twinlock.domain.entries import leaf_time
 from twinlock.domain.policy.backtesting import NotReplayedError, Snapshot, read_leaf
-from twinlock.domain.policy.fact_lines import LINE_BYTES_MOST, PolicyLine, read_line
+from twinlock.domain.policy.fact_lines import (
+    LINE_BYTES_MOST,
+    FactLineError,
+    PolicyLine,
+    read_line,
+)
 
 LINES = 2_000  # Given at once.
 
@@ -28,18 +33,25 @@ class FactFile:
     ) -> AsyncIterator[Sequence[Snapshot]]:
         """Give every entry of the file from ``since`` on and before ``until``, some at a time.
 
-        An entry whose time cannot be read is given. Raises FactLineError.
+        An entry whose time cannot be read is given.
+
+        Raises:
+            FactLineError: a line is none; or entries were taken out, or stand there twice.
         """
         self._file.seek(0)
         page: list[Snapshot] = []
         number = 0
+        expected: int | None = None
         while data := self._file.readline(LINE_BYTES_MOST + 2):
             number += 1
             line = read_line(data.rstrip(b"\n"), number=number)
             if isinstance(line, PolicyLine):
                 self._texts[line.policy] = bytes(line.text)
-            elif _within(line, since, until):
-                page.append(line)
+            else:
+                _check_next(line.place, expected, number=number)
+                expected = line.place + 1
+                if _within(line, since, until):
+                    page.append(line)
             if len(page) >= LINES:
                 yield page
                 page = []
@@ -50,6 +62,12 @@ class FactFile:
     async def policy(self, digest: str) -> bytes | None:
         """Return the whole text of a policy that stood above what it decided, or None."""
         return self._texts.get(digest)
+
+
+def _check_next(place: int, expected: int | None, *, number: int) -> None:
+    """Prevents: decisions that somebody took out, so that nothing would have changed."""
+    if expected not in (None, place):
+        raise FactLineError(f"line {number} is of entry {place}, and entry {expected} comes next")
 
 
 def _within(one: Snapshot, since: datetime | None, until: datetime | None) -> bool:

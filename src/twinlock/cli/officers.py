@@ -305,7 +305,7 @@ def _act(
         said = await signed_here(use, lambda: act(use), kind, key=key, signed=signed)
         return await use.act(said)
 
-    standing = _ask(run)
+    standing = _ask(run, for_a_wait=kind is Change)
     _tell(standing, as_json=as_json)
     if not standing.done:
         raise typer.Exit(ONE_MORE)
@@ -343,9 +343,10 @@ async def signed_here(
     return sign(use.statement(await act(), officer=b64url(by.public)), by.sign)
 
 
-def _ask(ask: Callable[[Officers], Awaitable[Standing]]) -> Standing:
+def _ask(ask: Callable[[Officers], Awaitable[Standing]], *, for_a_wait: bool = False) -> Standing:
     async def run() -> Standing:
-        async with open_officers(await prepare(settings_from_environment())) as use:
+        world = await prepare(settings_from_environment())
+        async with open_officers(world, for_a_wait=for_a_wait) as use:
             return await ask(use)
 
     return asyncio.run(run())

@@ -28,10 +28,12 @@ from twinlock.domain.officers.statements import (
 from twinlock.domain.officers.versions import Proposal
 from twinlock.domain.reasons import EXPLANATIONS
 from twinlock.domain.requirements import reasons, waits_until
-from twinlock.services.policy_life import Drafted, Life, OfProposal, PolicyLife
+from twinlock.services.policy_life import NAMED_LEAST, Drafted, Life, OfProposal, PolicyLife
 
 T = TypeVar("T")
-Digest = Annotated[str, typer.Argument(help="How the digest of the proposed version begins.")]
+Digest = Annotated[
+    str, typer.Argument(help="The digest of the proposed version, or how it begins: 22 letters.")
+]
 Growth = Annotated[
     str, typer.Option("--growth", help="The digest of the growth, as `policy propose` told it.")
 ]
@@ -81,7 +83,10 @@ def propose(
 def approve(
     digest: Digest, *, key: Key = None, signed: SignedFile = None, as_json: Json = False
 ) -> None:
-    """Agree that a proposed version comes. It takes another officer than who proposed it."""
+    """Agree that a proposed version comes, and says what thieves could do more by it.
+
+    It takes another officer than who proposed it.
+    """
 
     def act(number: int, one: Proposal) -> Approve:
         return Approve(digest=one.digest, proposal=number)
@@ -102,7 +107,7 @@ def accept_growth(
     def act(number: int, one: Proposal) -> AcceptGrowth:
         return AcceptGrowth(digest=one.digest, growth=growth, proposal=number)
 
-    _act(digest, act, AcceptGrowth, key=key, signed=signed, as_json=as_json, growth=growth)
+    _act(digest, act, AcceptGrowth, key=key, signed=signed, as_json=as_json)
 
 
 def activate(
@@ -134,7 +139,7 @@ def history(*, as_json: Json = False) -> None:
     result(life, as_json=as_json, text=text)
 
 
-def _act(  # noqa: PLR0913 - each is one thing that was typed
+def _act(
     digest: str,
     act: Callable[[int, Proposal], OfProposal],
     kind: type[OfProposal],
@@ -142,15 +147,16 @@ def _act(  # noqa: PLR0913 - each is one thing that was typed
     key: Path | None,
     signed: Path | None,
     as_json: bool,
-    growth: str | None = None,
 ) -> None:
     async def run(use: PolicyLife) -> tuple[Life, tuple[NamedAttack, ...]]:
-        named, one = await use.named(digest)
+        least = 1 if kind is Withdraw else NAMED_LEAST  # A no is taken back by proposing anew.
+        named, one = await use.named(digest, least=least)
+        # The prover takes its time before anything is signed, which counts for minutes only.
+        attacks = () if kind is Withdraw else await use.attacks(one.digest)
         said = await signed_here(use, _at_once(act(named, one)), kind, key=key, signed=signed)
         about = said.said.act
         if isinstance(about, OfProposal) and about.proposal != named:
             raise MalformedError("the officer signed it of another proposal")
-        attacks = () if growth is None else await use.attacks(one.digest)
         return await use.act(said), attacks
 
     life, attacks = _ask(run)

@@ -281,10 +281,13 @@ class Policies(Protocol):
         ...
 
     async def renew(self, digest: str) -> None:
-        """Have what comes next decided by the version ``digest``, which officers activated.
+        """Have what comes next decided by the version that officers activated.
+
+        It is said to be ``digest``, which is looked up and not believed.
 
         Raises:
             PolicyNotLoadedError: it cannot be read here. Nothing is decided by another one.
+            LogDamagedError: the head does not say which it is.
         """
         ...
 

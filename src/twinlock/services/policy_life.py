@@ -36,11 +36,12 @@ from twinlock.ports import Clock, Entropy, PolicyTexts
 from twinlock.ports.officers import Chain, PlacedAct, PlatformActs
 from twinlock.proofs.officers import checked
 
+NAMED_LEAST = 22  # Letters of a digest, 132 bits: no two versions are made that begin alike.
 OfProposal: TypeAlias = Approve | AcceptGrowth | Activate | Withdraw
 
 
 class GrowthDiffersError(TwinlockError):
-    """What an officer signed names another growth than the prover finds: look, and sign again."""
+    """What was proposed names another growth than the prover finds: look, and propose it anew."""
 
     code = "growth_differs"
     status = 409
@@ -152,15 +153,21 @@ class PolicyLife:
         )
         return Drafted(act=act, attacks=attacks)
 
-    async def named(self, start: str) -> tuple[int, Proposal]:
+    async def named(self, start: str, *, least: int = NAMED_LEAST) -> tuple[int, Proposal]:
         """Return the number of the one proposal whose digest begins with ``start``, and itself.
 
+        Prevents: an officer who makes two versions that begin alike, and puts the other one in the
+        place of the one that was looked at.
+
         Raises:
-            ProposalUnknownError: there is none, or more than one.
+            ProposalUnknownError: there is none, or more than one; or fewer than ``least`` letters
+                of it are told.
         """
+        if len(start) < least:
+            raise ProposalUnknownError(f"tell {least} letters of its digest, or more")
         standing = (await self._acts.read()).platform.versions.proposals
         found = [(number, one) for number, one in standing.items() if one.digest.startswith(start)]
-        if not start or len(found) != 1:
+        if len(found) != 1:
             raise ProposalUnknownError("no proposal's digest begins so, or more than one")
         return found[0]
 
@@ -187,25 +194,28 @@ class PolicyLife:
             raise MalformedError("the officer signed another version than this file holds")
         platform = (await self._acts.read()).platform
         self._compare(await self._grown(platform, text), act.growth)
+        # Prevents: a text that is kept for ever because somebody who is no officer named it.
+        said(platform, signed, log=self._log, now=self._clock.now(database_at=None))
         await self._texts.keep(text)
         return await self._say(signed)
 
     async def act(self, signed: Signed) -> Life:
         """Do what an officer says about a proposal.
 
+        Prevents: a version that was proposed by a process that says that nothing grows, approved
+        or accepted by officers whose own process knows better.
+
         Raises:
             MalformedError: it is about none.
             PolicyRefusedError, GrowthDiffersError, TextMissingError: as ``propose``, of what is
-                activated.
+                approved, accepted or activated.
             TwinlockError: as ``domain.officers.platform.said``.
         """
         act = checked(signed).said.act
         if not isinstance(act, OfProposal):
             raise MalformedError("this is said about no proposal")
-        if isinstance(act, Activate):
-            platform = (await self._acts.read()).platform
-            text = await self._text(act.digest)
-            self._compare(await self._grown(platform, text), act.growth)
+        if not isinstance(act, Withdraw):
+            await self._check_growth(act)
         return await self._say(signed)
 
     async def life(self) -> Life:
@@ -226,11 +236,20 @@ class PolicyLife:
         )
         return await self._tell(chain, done=isinstance(signed.said.act, Activate | Withdraw))
 
+    async def _check_growth(self, act: Approve | AcceptGrowth | Activate) -> None:
+        platform = (await self._acts.read()).platform
+        proposal = platform.versions.proposals.get(act.proposal)
+        if proposal is None or proposal.digest != act.digest:
+            return  # It is refused for what it names, and so is another growth.
+        if not isinstance(act, Approve) and act.growth != proposal.growth:
+            return
+        self._compare(await self._grown(platform, await self._text(act.digest)), proposal.growth)
+
     def _compare(self, attacks: tuple[NamedAttack, ...], growth: str) -> None:
         found = growth_digest(attacks)
         if found != growth:
             says = f"thieves could do {len(attacks)} things more by it (growth {found or 'none'})"
-            raise GrowthDiffersError(f"{says}, and the officer signed {growth or 'none'}")
+            raise GrowthDiffersError(f"{says}, and who proposed it signed {growth or 'none'}")
 
     async def _grown(self, platform: Platform, text: bytes) -> tuple[NamedAttack, ...]:
         """Return the growth from the version in force to ``text``, which can be decided by."""

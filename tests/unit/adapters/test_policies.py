@@ -1,10 +1,12 @@
 """Policy files: what cannot be read, or is more than a policy may be, is refused in words."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from twinlock.adapters.policies import SCHEMA_FILE, load, shipped, text_at
+from twinlock.adapters.policies import SCHEMA_FILE, compile_kept, load, shipped, text_at
+from twinlock.domain.canonical import encode
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST
 from twinlock.domain.policy.vocabulary import schema_text
@@ -78,3 +80,44 @@ def test_a_file_that_cannot_be_read_is_told_in_words(file: Path) -> None:
             load(str(file.with_name(name)))
 
         assert refused.value.says == f"{file.with_name(name)} {says}"
+
+
+def test_a_pipe_to_which_nobody_writes_is_refused_and_not_waited_for(file: Path) -> None:
+    pipe = file.with_name("pipe.cedar")
+    os.mkfifo(pipe)
+    with pytest.raises(PolicyRefusedError, match="no regular file"):
+        load(str(pipe))
+
+
+def test_what_only_the_second_engine_cannot_read_is_refused_in_words(file: Path) -> None:
+    """Its JSON nests twice for each operator, and it reads 128 deep."""
+    joined = " && ".join(f"context.value_cents > {500 + number}" for number in range(62))
+    file.write_text(
+        f'{shipped("default")}\n@id("mine.deep") @outcome("deny") @reason("platform_rule")\n'
+        'forbid (principal, action == Action::"withdrawal.crypto", resource)\n'
+        f"when {{ {joined} }};\n"
+    )
+    with pytest.raises(PolicyRefusedError, match="second engine") as refused:
+        load(str(file))
+
+    assert refused.value.fault is PolicyFault.TOO_LARGE
+
+
+def test_a_text_that_names_no_profile_is_none_that_was_kept() -> None:
+    text = encode({"profile": 7, "ranges": {}, "schema": "", "statutes": {}})
+    with pytest.raises(PolicyRefusedError, match="not the text of a policy"):
+        compile_kept(text)
+
+
+def test_what_the_table_of_policies_does_not_take_is_refused_before(file: Path) -> None:
+    rules = "".join(
+        f'@id("mine.{number}") @outcome("deny") @reason("platform_rule")\n'
+        'forbid (principal, action == Action::"withdrawal.crypto", resource)\n'
+        f"when {{ context.value_cents > {number + 1} }};\n"
+        for number in range(200)
+    )
+    file.write_text(f"{shipped('default')}\n{rules}")
+    with pytest.raises(PolicyRefusedError, match="65535 bytes") as refused:
+        load(str(file))
+
+    assert refused.value.fault is PolicyFault.TOO_LARGE

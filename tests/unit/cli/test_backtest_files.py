@@ -69,9 +69,12 @@ def test_the_same_is_told_as_json(facts: Path, mine: str) -> None:
 
 
 def test_what_cannot_be_replayed_is_told_and_the_rest_is_replayed(facts: Path) -> None:
-    some = [one for one in a_past() if one.facts != b"{}"]
-    older, gone, *rest = some
-    file = a_file(facts, with_facts(older, narrow=...), with_leaf(gone, pol="gone"), *rest)
+    some = list(a_past())
+    with_some = [number for number, one in enumerate(some) if one.facts != b"{}"]
+    first, second, *rest = with_some
+    older, gone = some[first], some[second]
+    some[first], some[second] = with_facts(older, narrow=...), with_leaf(gone, pol="gone")
+    file = a_file(facts, *some)
     code, text = run("default", "--facts", file)
 
     assert code == 1
@@ -82,7 +85,10 @@ def test_what_cannot_be_replayed_is_told_and_the_rest_is_replayed(facts: Path) -
 
 def test_other_answers_than_the_replay_gives_are_told(facts: Path) -> None:
     yes = next(one for one in a_past() if read_leaf(one.leaf).dec == "allow" and one.facts != b"{}")
-    some = (with_leaf(yes, dec=said) for said in ("hold", "challenge", "deny"))
+    some = (
+        with_leaf(yes._replace(place=place), dec=said)
+        for place, said in enumerate(("hold", "challenge", "deny"))
+    )
     code, text = run("default", "--facts", a_file(facts, *some))
 
     assert code == 1
@@ -95,7 +101,7 @@ def test_only_the_time_that_is_asked_for_is_replayed(facts: Path) -> None:
     some = a_past()
     times = [read_leaf(one.leaf).at for one in some]
     middle = sorted(times)[len(times) // 2]
-    file = a_file(facts, *some, some[-1]._replace(leaf=b"{}"))
+    file = a_file(facts, *some, some[-1]._replace(place=some[-1].place + 1, leaf=b"{}"))
     at = datetime.fromtimestamp(middle / 1000, UTC).isoformat()
     after = msgspec.json.decode(run("default", "--facts", file, "--json", "--since", at)[1])
     before = msgspec.json.decode(run("default", "--facts", file, "--json", "--until", at)[1])
@@ -149,3 +155,15 @@ def test_a_file_that_is_not_there_is_told(facts: Path) -> None:
         run("default", "--facts", str(facts))
 
     assert refused.value.code == "file_unreadable"
+
+
+def test_a_file_from_which_decisions_were_taken_or_that_has_one_twice_is_refused(
+    facts: Path,
+) -> None:
+    """Prevents: a backtest that finds that nothing changes, since nobody put the rest before it."""
+    some = a_past()
+    for wrong in ((*some[:5], *some[6:]), (*some[:5], some[4], *some[5:])):
+        with pytest.raises(TwinlockError) as refused:
+            run("default", "--facts", a_file(facts, *wrong))
+        assert refused.value.code == "facts_file_broken"
+        assert f"entry {some[5].place} comes next" in str(refused.value)

@@ -127,7 +127,7 @@ async def test_what_grows_is_named_and_takes_three(stage: Stage) -> None:
     assert drafted.act.growth == growth_digest(growth_by_rules(DEFAULT.text, LAX.text))
     assert drafted.attacks == tuple(sorted(drafted.attacks))
     await stage.proposes(ADA, LAX)
-    number, one = await stage.use.named(LAX.name.digest[:6])
+    number, one = await stage.use.named(LAX.name.digest[:22])
     assert await stage.use.attacks(one.digest) == drafted.attacks
     await stage.does(BEN, Approve(digest=one.digest, proposal=number))
     activation = Activate(digest=one.digest, growth=one.growth, proposal=number)
@@ -166,12 +166,31 @@ async def test_what_grew_since_it_was_proposed_is_not_activated(stage: Stage) ->
     """A proposal of another process, by a prover that saw less."""
     await stage.texts.keep(LAX.text)
     number = stage.board.propose(ADA, LAX.name.digest)
+    with pytest.raises(GrowthDiffersError):
+        await stage.does(BEN, stage.board.approval(number))
     stage.board.does(BEN, stage.board.approval(number))
     stage.board.now += POLICY_WAIT
 
     with pytest.raises(GrowthDiffersError):
         await stage.does(CLEO, stage.board.activation(number))
     assert stage.board.platform.versions.policy == DEFAULT.name.digest
+
+
+async def test_words_about_what_nobody_proposed_so_are_refused_before_the_prover_is_asked(
+    stage: Stage,
+) -> None:
+    await stage.proposes(ADA, LAX)
+    number, one = await stage.use.named(LAX.name.digest)
+    asked = stage.proved
+
+    for act in (
+        Approve(digest=one.digest, proposal=number + 1),
+        Approve(digest=STRICT.name.digest, proposal=number),
+        AcceptGrowth(digest=one.digest, growth="A" * 43, proposal=number),
+    ):
+        with pytest.raises(ProposalUnknownError):
+            await stage.does(BEN, act)
+    assert stage.proved == asked
 
 
 async def test_a_proposal_is_of_the_file_that_comes_with_it(stage: Stage) -> None:
@@ -224,9 +243,12 @@ async def test_a_no_is_done_at_once(stage: Stage) -> None:
 async def test_a_proposal_is_named_by_how_its_digest_begins(stage: Stage) -> None:
     await stage.proposes(ADA, LAX)
 
-    for start in ("", "-", STRICT.name.digest):
+    for start in ("", "-", STRICT.name.digest, LAX.name.digest[:21]):
         with pytest.raises(ProposalUnknownError):
             await stage.use.named(start)
+    with pytest.raises(ProposalUnknownError):
+        await stage.use.named("", least=1)
+    assert (await stage.use.named(LAX.name.digest[:3], least=1))[1].digest == LAX.name.digest
 
 
 async def test_nothing_is_proposed_where_nobody_was_appointed() -> None:

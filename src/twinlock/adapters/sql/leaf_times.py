@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeAlias
 
+import asyncpg
+
 from twinlock.domain.entries import leaf_time
+from twinlock.domain.errors import LogDamagedError
 
 Fetch: TypeAlias = Callable[..., Awaitable[list[Any]]]
 
@@ -25,13 +28,28 @@ async def size_of_log(fetch: Fetch) -> int:
 
 
 async def first_leaf(fetch: Fetch, at: datetime) -> int:
-    """Return the index of the first leaf that is not before ``at``, or the log's size."""
+    """Return the index of the first leaf that is not before ``at``, or the log's size.
+
+    Prevents: whatever stands behind a leaf that somebody removed, left out without a word.
+
+    Raises:
+        LogDamagedError: a leaf that it looks at is gone, or says no time.
+    """
     low, high, wanted = 0, await size_of_log(fetch), leaf_time(at)
     while low < high:
         middle = (low + high) // 2
-        rows = await fetch(_READ_TIME, middle)
-        if rows and rows[0][0] < wanted:
+        if await _time_of(fetch, middle) < wanted:
             low = middle + 1
         else:
             high = middle
     return low
+
+
+async def _time_of(fetch: Fetch, index: int) -> int:
+    try:
+        rows = await fetch(_READ_TIME, index)
+    except asyncpg.DataError as error:
+        raise LogDamagedError(f"leaf {index} is not of the form of one") from error
+    if not rows or rows[0][0] is None:
+        raise LogDamagedError(f"leaf {index} is gone, or says no time")
+    return int(rows[0][0])

@@ -109,7 +109,7 @@ def read_leaf(data: bytes) -> Leaf:
     """Return what a replay reads of a leaf. Raises NotReplayedError."""
     try:
         return _LEAF.decode(data)
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise NotReplayedError(ReplayFault.UNREADABLE, "leaf") from None
 
 
@@ -117,7 +117,7 @@ def read_facts(data: bytes) -> Facts:
     """Return stored facts, exactly those that this version stores. Raises NotReplayedError."""
     try:
         facts = _FACTS.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, InvariantError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, InvariantError):
         raise _why(data) from None
     if facts.action not in CLASS_OF and facts.action != UNKNOWN_TYPE:
         raise NotReplayedError(ReplayFault.ACTION_UNKNOWN, facts.action[:64])
@@ -128,7 +128,7 @@ def _why(data: bytes) -> NotReplayedError:
     """Say by name which facts are missing, or are none of this version's."""
     try:
         found = msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return NotReplayedError(ReplayFault.UNREADABLE, "facts")
     parts = {"": found}
     if isinstance(found.get("api_key"), dict):
@@ -264,8 +264,11 @@ class Replay:
         if isinstance(decided, ReplayFault):
             raise NotReplayedError(decided, leaf.pol[:64])
         pair = self._pair(leaf.pol, decided)
-        by_laws = [found for law in self._laws if (found := law(facts)) is not NOTHING]
-        before, after = _asked(pair, facts)
+        try:
+            by_laws = [found for law in self._laws if (found := law(facts)) is not NOTHING]
+            before, after = _asked(pair, facts)
+        except (TypeError, OverflowError):  # Of an instant without an offset, or of the year 9999.
+            raise NotReplayedError(ReplayFault.UNREADABLE, "facts") from None
         self._replayed += 1
         self._by_action[facts.action] += 1
         self._check(one.place, then=leaf.dec, now=answered((*by_laws, *before)))

@@ -61,6 +61,6 @@ def read_line(data: bytes, *, number: int) -> Line:
         if data.startswith(b'{"policy":'):
             return msgspec.json.decode(data, type=PolicyLine)
         found = msgspec.json.decode(data, type=_EntryLine)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise FactLineError(f"line {number} is no line of facts: {error}") from error
     return Snapshot(found.index, bytes(found.leaf), bytes(found.facts))

@@ -24,6 +24,7 @@ from twinlock.domain.policy.backtesting import (
     read_facts,
     read_leaf,
 )
+from twinlock.domain.policy.fact_lines import FactLineError, read_line
 from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Facts
 from twinlock.domain.policy.spread import Spread
 from twinlock.domain.policy.statutes import Statutes
@@ -236,3 +237,33 @@ def test_times_are_those_of_the_leaf() -> None:
     at = read_leaf(a_past()[0].leaf).at
 
     assert timedelta(0) <= timedelta(milliseconds=at) - (NOON - NOON.fromtimestamp(0, NOON.tzinfo))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"now": "2026-01-01T00:00:00"},
+        {"frozen_until": "2026-01-01T00:00:00"},
+        {"target_bound_at": "9999-12-31T23:59:59Z"},
+    ],
+)
+def test_instants_that_nobody_stored_are_told_and_end_no_replay(changed: dict[str, str]) -> None:
+    """Facts that somebody edited: a backtest goes on behind them."""
+    edited = [with_facts(one, **changed) for one in a_past() if one.facts != b"{}"]
+    found = replayed(*edited)
+
+    assert found.replayed + sum(one.count for one in found.not_replayed) == len(edited)
+    assert {one.code for one in found.not_replayed} == {ReplayFault.UNREADABLE}
+
+
+def test_what_nests_without_an_end_is_unreadable() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    one = next(one for one in a_past() if one.facts != b"{}")
+    leaf = one._replace(leaf=b'{"x":' + deep + b"}")
+    facts = one._replace(facts=b'{"x":' + deep + b"}")
+    found = replayed(leaf, facts)
+
+    (told,) = found.not_replayed
+    assert (told.code, told.count) == (ReplayFault.UNREADABLE, 2)
+    with pytest.raises(FactLineError):
+        read_line(b'{"index":1,"leaf":' + deep + b',"facts":{}}', number=1)
