@@ -90,13 +90,16 @@ P = TypeVar("P", bound=Payload)
 Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
 
 
+# These fall on the others', too, or rest on what those agree to.
+_WHOLE = REPORTS | {ActionType.MEMBER_REMOVE, ActionType.MEMBER_ADD}
+
+
 def effects(
     state: State, action: OpenAction, facts: Facts, *, statutes: Statutes, fresh: str
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
     kind = ActionType(type_of(action.payload))
-    whole = kind in REPORTS or kind is ActionType.MEMBER_REMOVE  # They fall on the others', too.
-    own = state if whole else seen_by(state, action)
+    own = state if kind in _WHOLE else seen_by(state, action)
     events = (
         *_lapsed_gives_way(state, action, facts, statutes),
         *_EFFECTS[kind](own, action, facts, fresh),

@@ -32,7 +32,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import KNOWN, Factor, Placement, root_of
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.authenticators.model import Authenticator, Passkey
+from twinlock.domain.authenticators.model import Authenticator, Passkey, root
 from twinlock.domain.bounds import (
     MEMBER_ACTIONS_MOST,
     MEMBERS_AGREE_WITHIN,
@@ -45,7 +45,7 @@ from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.events import Event, MemberJoined, MemberLeft, QuorumSet, SessionEnded
 from twinlock.domain.ids import MemberId
 from twinlock.domain.member_laws import HOLD_UP, members_needed
-from twinlock.domain.newcomers import behind, rests, stood_on
+from twinlock.domain.newcomers import behind, is_newcomer, rests, stood_on
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.quorums import Member, Quorum, is_quorum
 from twinlock.domain.waits import effective_at, lapses_at
@@ -205,6 +205,13 @@ def agreed(account: Account, action: OpenAction) -> dict[MemberId, datetime]:
     return found
 
 
+def _agreeing(account: Account, action: OpenAction) -> tuple[Passkey, ...]:
+    """Return the keys of other members by which they agree to ``action``."""
+    standing = (one for one in action.shown if account.stands(one))
+    every = (_agrees(account, action, one) for one in standing)
+    return tuple(one for one in every if one is not None)
+
+
 def _agrees(account: Account, action: OpenAction, shown: Shown) -> Passkey | None:
     if shown.factor is not Factor.MEMBER:
         return None
@@ -317,25 +324,41 @@ def objects_in_vain(account: Account, payload: AnyPayload, member_id: MemberId |
 def joins(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     """Make the person in ``action`` a member.
 
-    Where several agreed, it rests on no single one's proof, and falls with none. Else the new key
-    counts for 30 days as the root that alone proved it, as whatever is bound. Prevents: a computer
-    taken whole, and a member of the thief's own, by whose key the account is narrow no more.
+    Where several agreed who are independent, it rests on no single one's proof, and falls with
+    none. Else the new key counts for 30 days as the root that alone proved it, as whatever is
+    bound. Prevents: a computer taken whole, and a member of the thief's own, by whose key the
+    account is narrow no more.
     """
     payload, account = action.payload, state.account
     made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
     if not isinstance(payload, MemberAdd) or not isinstance(made, Passkey):
         raise InvariantError("a member has a passkey")
-    several = members_needed(facts) > 1
+    several = members_needed(facts) > 1 and _independent(account, action, facts)
+    also = (one.entry for one in _agreeing(account, action))
     passkey = replace(
         made,
         bound_at=facts.now,
         entry=account.chain.entries,
         born_of="" if several else _born_of(facts),
-        by=() if several else stood_on(account, action),
+        by=() if several else tuple(sorted({*stood_on(account, action), *also})),
         behind=() if several else behind(account, action, now=facts.now),
     )
     member = Member(member_id=made.member_id, name=payload.name, joined_at=facts.now)
     return (MemberJoined(at=facts.now, member=member, passkey=passkey),)
+
+
+def _independent(account: Account, action: OpenAction, facts: Facts) -> bool:
+    """Say whether more than one person, or one root, is known to stand behind ``action``.
+
+    A member whose key one root made of late is not: whoever took that root may be both. Prevents: a
+    thief's first member, by whose agreement the second one's key is a root at once.
+    """
+    agreeing = _agreeing(account, action)
+    own = (account.authenticator(one.source) for one in action.shown if account.stands(one))
+    keys = [*agreeing, *(one for one in own if isinstance(one, Passkey))]
+    known = (one for one in keys if not one.born_of or not is_newcomer(one.bound_at, now=facts.now))
+    roots = {*facts.shown_roots, *(root(one, now=facts.now) for one in agreeing)}
+    return len({one.member_id for one in known}) > 1 or len(roots) > 1
 
 
 def _born_of(facts: Facts) -> str:

@@ -18,8 +18,10 @@ from twinlock.domain.api_keys import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import (
+    Passkey,
     Suspension,
     SuspensionKind,
+    Totp,
     suspension,
 )
 from twinlock.domain.bounds import (
@@ -90,7 +92,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.likeness import with_former_look, with_look, without_look
 from twinlock.domain.listed import Destination
-from twinlock.domain.newcomers import with_doubts
+from twinlock.domain.newcomers import rests, with_doubts
 from twinlock.domain.notices import rings
 from twinlock.domain.outside_events import (
     AccountErased,
@@ -115,6 +117,7 @@ from twinlock.domain.replaying_members import with_members_after
 from twinlock.domain.risk.visits import Visit, remember
 from twinlock.domain.signalling import signalled
 from twinlock.domain.signed_in import with_device, with_session
+from twinlock.domain.spans import spans_of
 from twinlock.domain.suspensions import agreed, released
 
 
@@ -241,7 +244,7 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
             known = tuple(one for one in account.devices if one.since < since)
             doubts = with_doubts(account, entries)
             undercut = ceil(event.at.timestamp()) if below else account.undercut_at
-            fell = _fell_at(account, event.at)
+            fell = _fell_at(account, event)
             return with_account(
                 state, devices=known, doubts=doubts, undercut_at=undercut, fell_at=fell
             )
@@ -249,14 +252,18 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
             assert_never(event)
 
 
-def _fell_at(account: Account, at: datetime) -> int:
-    """Return when something was last repudiated under a lock of both keys, or one that was eased.
+def _fell_at(account: Account, event: NewcomerRepudiated) -> int:
+    """Return when a key was last repudiated under a lock of both keys, or one that was eased.
 
     Prevents: one stolen key that says "not me" of the other, while that is new, and needs it no
-    more.
+    more; and a mailbox that says so of each password of an owner whose one key waits for its time.
     """
-    eased = account.eased is not None and account.eased.before.both_keys
-    return ceil(at.timestamp()) if account.lock.both_keys or eased else account.fell_at
+    eased, said = account.eased, event.entries
+    was = eased if eased is not None and eased.before.both_keys else None
+    keys = (one.entry for one in account.authenticators if isinstance(one, Passkey | Totp))
+    undone = not set(said).isdisjoint(keys) and (account.lock.both_keys or was is not None)
+    stands_again = was is not None and rests(was, spans_of(said))
+    return ceil(event.at.timestamp()) if undone or stands_again else account.fell_at
 
 
 def _apply_warning(state: State, event: WarningEvent) -> State:

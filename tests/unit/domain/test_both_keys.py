@@ -21,6 +21,7 @@ from support.worlds import (
     a_passkey,
     a_session,
     an_account,
+    change_password,
     list_address,
     remove,
     repudiate,
@@ -307,6 +308,37 @@ def test_a_new_key_that_an_older_one_repudiates_counts_for_thirty_days(eased: bo
     assert gate.action(named).until == at + NEWCOMER_PERIOD
 
 
+def test_a_password_that_is_repudiated_makes_no_lost_key_wait_longer() -> None:
+    """Prevents: a mailbox that says "not me" of each new password, so that 30 days never end."""
+    gate = a_gate()
+    at = lost(gate, ROAMING, SYNCED)
+    gate.wait(20 * DAY)
+    changes = gate.propose(*change_password()).action_id
+    gate.prove(changes, SYNCED)
+    undone = gate.repudiate(changes, target=PASSWORD.authenticator_id, channel=EMAIL)
+    assert (undone.answer, gate.account.fell_at) == (Answer.ALLOW, 0)
+    named = gate.propose(send()).action_id
+    gate.prove(named, SYNCED)
+
+    assert gate.action(named).until == at + NEWCOMER_PERIOD
+
+
+def test_a_lock_that_stands_again_asks_for_two_of_whom_one_is_gone() -> None:
+    """Prevents: a key that loosened the lock, and was removed before anybody said "not me"."""
+    gate = a_gate(DEFAULT, PASSWORD, SYNCED, of=OPEN)
+    before = Eased(before=BOTH, at=NOON, by=(77,))
+    gate.account = replace(gate.account, eased=before)
+    since = NOON - 20 * DAY
+    said = gate.repudiate("act_bound", target="aut_gone", channel=EMAIL, entry=77, bound_at=since)
+    assert (said.answer, gate.account.lock) == (Answer.ALLOW, BOTH)
+    at = gate.now
+    gate.wait(8 * DAY)
+    named = gate.propose(send()).action_id
+    gate.prove(named, SYNCED)
+
+    assert gate.action(named).until == at + NEWCOMER_PERIOD
+
+
 def test_a_repudiation_under_no_lock_of_both_keys_is_not_remembered() -> None:
     young = a_passkey("aut_young", placement=Placement.ROAMING, bound_at=NOON - 20 * DAY)
     gate = a_gate(DEFAULT, PASSWORD, SYNCED, young, of=Lock(days=7))
@@ -327,6 +359,38 @@ def test_a_key_that_one_root_bound_is_that_root_for_thirty_days() -> None:
     named = gate.propose(send()).action_id
 
     assert gate.prove(named, SYNCED, born).answer is Answer.HOLD
+
+
+# --- Somebody with an old channel says no, and says it again ---
+
+
+def contested_exit(gate: Gate) -> str:
+    """Return an exit that both keys ask for a second time, after two noes of the mailbox's."""
+    noes = []
+    for _ in range(2):
+        noes.append(gate.propose(send()).action_id)
+        gate.prove(noes[-1], SYNCED, ROAMING)
+        gate.wait(DAY)
+        gate.veto(noes[-1], EMAIL)
+    return noes[-1]
+
+
+def test_a_third_key_decides_against_a_mailbox_that_says_no_twice() -> None:
+    gate = a_gate(DEFAULT, PASSWORD, SYNCED, ROAMING, DESKTOP_KEY)
+    named = contested_exit(gate)
+    gate.prove(named, DESKTOP_KEY)
+    gate.wait(WEEK)
+
+    assert gate.spend(named).answer is Answer.ALLOW
+
+
+def test_two_keys_without_a_third_decide_nothing() -> None:
+    """What stays possible (docs/threat-model.md): else both keys, stolen, outvote their owner."""
+    gate = a_gate()
+    named = contested_exit(gate)
+    gate.wait(WEEK)
+
+    assert (gate.spend(named).answer, gate.is_open(named)) == (Answer.DENY, True)
 
 
 # --- Setting and loosening it ---
@@ -354,6 +418,17 @@ def test_nobody_locks_by_both_keys_who_has_but_one(
         Answer.DENY,
         True,
     )
+
+
+@pytest.mark.parametrize("before", [Lock(days=30), Lock(days=30, two_keys=True)])
+def test_a_longer_lock_is_loosened_to_one_of_both_keys(before: Lock) -> None:
+    gate = a_gate(of=before)
+    named = gate.propose(loosen(7, both_keys=True)).action_id
+    assert gate.prove(named, SYNCED).answer is Answer.HOLD
+    gate.wait(30 * DAY)
+    gate.settle()
+
+    assert gate.account.lock == BOTH
 
 
 def test_nobody_locks_by_both_keys_who_has_just_lost_one() -> None:

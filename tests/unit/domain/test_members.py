@@ -1038,7 +1038,9 @@ def test_the_room_of_a_quorum_is_kept_and_of_nobody_without_members() -> None:
 def test_what_cannot_be_a_member_never_joins() -> None:
     gate = a_company()
     payload, secret = add_member()
-    action = gate.action(asks(gate, payload, SYNCED, secret))
+    named = asks(gate, payload, SYNCED, secret)
+    agrees(gate, named, BOBS, CAROLS)
+    action = gate.action(named)
     facts = gate.book[-1][1].answer.facts
     assert facts is not None
     state = State(account=gate.account)

@@ -16,6 +16,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     DestinationAdd,
+    LockLoosen,
     LockTighten,
     MemberAdd,
     NotBuilt,
@@ -174,7 +175,7 @@ def _keys_of_a_lock(
     account: Account, payload: AnyPayload, *, policy: Policy, now: datetime
 ) -> dict[str, Any]:
     """Return what a lock of both keys reads, where there is one or one would be set."""
-    if account.lock.both_keys or isinstance(payload, LockTighten):
+    if account.lock.both_keys or isinstance(payload, LockTighten | LockLoosen):
         return keys_of_a_lock(account, payload, policy.statutes, now=now)
     return {}
 
