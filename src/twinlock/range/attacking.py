@@ -274,7 +274,8 @@ class Thief:
         else:
             self._fail(deed, "is denied")
         answered = self._show(deed, action, answered)
-        if isinstance(payload, ContactChange) and answered.answer is not Answer.ALLOW:
+        adds = isinstance(payload, ContactChange) and payload.new_address
+        if adds and answered.answer is not Answer.ALLOW:
             answered = self._confirm(action)
         return answered
 
@@ -288,9 +289,7 @@ class Thief:
             case ActionType.AUTHENTICATOR_BIND:
                 yield moves.BIND, moves.BIND_SECRET
             case ActionType.CONTACT_CHANGE:
-                beside = "channel for" not in rule.head
-                old = None if beside else self._account.channels[0]
-                yield moves.change_of(old), moves.OWN_CHANNEL.channel_id
+                yield self._contact_change(rule.head)
             case ActionType.API_KEY_CREATE:
                 yield moves.MAKE_KEY, moves.OWN_API_KEY.api_key_id
             case ActionType.TRUSTED_CONTACT_REMOVE:
@@ -307,6 +306,15 @@ class Thief:
                     yield replace(add, budget_cents=budget), to.destination_id
             case _:
                 raise NotAsFoundError(f"{self.script}: {rule.action} is no change")
+
+    def _contact_change(self, to: str) -> tuple[AnyPayload, str]:
+        """Return what makes the place ``to``, with the secret that takes effect."""
+        if to.endswith("channel"):
+            return moves.change_of(None), moves.OWN_CHANNEL.channel_id
+        first = self._account.channels[0]
+        if moves.WITHOUT in to:
+            return moves.removal_of(first), ""
+        return moves.change_of(first), moves.OWN_CHANNEL.channel_id
 
     def _leave(self, last: Deed) -> ActionId:
         """Ask for the exit, and show what it takes; its answer is that of the spend."""

@@ -179,6 +179,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     has_channel: bool = False
 
 
+WITHOUT = " without "  # In the name of a place: a channel is gone.
+
+
 def with_tools(account: Account) -> Account:
     """Return ``account`` with what a thief may come to use: nothing else is decided by it."""
     return replace(
@@ -214,4 +217,4 @@ def without_channel(place: Place) -> Place:
     """Return ``place`` without the first of its channels."""
     first, *left = place.account.channels
     account = replace(place.account, channels=tuple(left))
-    return replace(place, name=f"{place.name} without {first.kind}", account=account)
+    return replace(place, name=f"{place.name}{WITHOUT}{first.kind}", account=account)
