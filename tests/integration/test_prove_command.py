@@ -1,6 +1,7 @@
 """``twinlock prove``: the theorem of what is shipped, its certificate, and what is refused."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,11 @@ def test_a_certificate_that_is_edited_or_cut_or_foreign_is_refused(
         assert (checked.code, checked.out) == (2, ""), name
         assert "[certificate_refused]" in checked.err, name
 
+    os.mkfifo(place / "pipe.json")
+    pipe = run("prove", "--check", str(place / "pipe.json"))
+    assert (pipe.code, pipe.out) == (2, "")
+    assert "is no regular file [file_unreadable]" in pipe.err
+
     other = run("prove", "--profile", "strict", "--check", str(certificate))
     assert other.code == 2
     assert "another policy [certificate_refused]" in other.err
@@ -112,3 +118,16 @@ def test_a_change_of_policy_is_told_with_the_attacks_that_it_opens(place: Path) 
         one.startswith("phone_malware: 1 day, by every exit, US$1,000 a day")
         for one in attacks["new"]
     )
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_where_nothing_can_be_written_is_told_before_anything_is_proved(
+    place: Path, option: str
+) -> None:
+    for path, says in ((place, "Is a directory"), (place / "no" / "file", "No such file")):
+        ended = run("prove", option, str(path))
+
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.startswith(f"twinlock: {says}")
+        assert "[system_refused]" in ended.err
+        assert len(ended.err.splitlines()) == 1

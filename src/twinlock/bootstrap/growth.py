@@ -12,7 +12,7 @@ from twinlock.domain.policy.kept import read_as_now, read_kept
 from twinlock.domain.policy.version import Policy, header_of, policy_digest
 from twinlock.domain.prover.growth import Growth
 from twinlock.domain.prover.growth import growth as growth_between
-from twinlock.domain.prover.model import sums_of
+from twinlock.domain.prover.sums import sums_of
 from twinlock.domain.prover.words import exits_in_words, length, sum_in_words
 
 

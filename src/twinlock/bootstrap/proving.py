@@ -66,10 +66,11 @@ class Prover:
     def prove(self, book: RuleBook, *, k: int) -> tuple[Proof, Certificate | None]:
         """Return what is proved of ``book``, and its certificate where it holds."""
         sheets = self.sheets(book)
-        asked = question(Whole(system for system, _ in sheets), k=k)
         proof = proof_of(sheets, policy=book.policy, k=k, assumed=self._assumed)
-        certificate = certify(asked, policy=_digest(book)) if proof.proved else None
-        return proof, certificate
+        if not proof.proved:
+            return proof, None
+        asked = question(Whole(system for system, _ in sheets), k=k)
+        return proof, certify(asked, policy=_digest(book))
 
     def study(self, book: RuleBook, *, k: int) -> Study:
         """Return all that is looked at of ``book``."""

@@ -3,6 +3,7 @@
 Exit codes: 0 it is proved; 1 it is not, and the sets that do it are told; 2 it could not be done.
 """
 
+import errno
 import os
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from twinlock.bootstrap.proving import Prover
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.cli.console import result, say
+from twinlock.cli.files import open_file
 from twinlock.cli.proof_page import write_page
 from twinlock.domain.bounds import CERTIFICATE_BYTES_MOST
 from twinlock.domain.canonical import encode
@@ -51,6 +53,9 @@ def prove(  # noqa: PLR0913 - each is one option
 ) -> None:
     """Prove that no set of fewer than K compromises ends in theft, in any state of an account."""
     book = rules_of(profile) if profile in PROFILES else rule_book(profile)
+    for path in (out, html):
+        if path is not None:
+            _can_be_written(path)
     assumed = Assumptions(typed_codes=typed_codes)
     prover = Prover(jobs=os.cpu_count() or 1, assumed=assumed)
     say(f"asking the rules of {book.policy.profile} what they ask for …")
@@ -58,19 +63,33 @@ def prove(  # noqa: PLR0913 - each is one option
         _check(prover, book, check, k=k, as_json=as_json)
         return
     proof, certificate = prover.prove(book, k=k)
-    if html is not None:
-        write_page(html, prover=prover, book=book, k=k)
+    if certificate is not None:
+        path = out or Path(f"{book.policy.profile}.certificate.json")
+        path.write_bytes(encode(certificate))
+        say(f"{path} says so; check it with --check {path}")
     result(proof, as_json=as_json, text=in_words(proof))
+    if html is not None:  # Last: whatever cannot be written there, the rest is told.
+        write_page(html, prover=prover, book=book, k=k)
     if certificate is None:
         raise typer.Exit(NOT_PROVED)
-    path = out or Path(f"{book.policy.profile}.certificate.json")
-    path.write_bytes(encode(certificate))
-    say(f"{path} says so; check it with --check {path}")
+
+
+def _can_be_written(path: Path) -> None:
+    """Refuse at once what could not be written to after a minute of work. Raises OSError."""
+    number = 0
+    if path.is_dir():
+        number = errno.EISDIR
+    elif not path.parent.is_dir():
+        number = errno.ENOENT
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        number = errno.EACCES
+    if number:
+        raise OSError(number, os.strerror(number), str(path))
 
 
 def _check(prover: Prover, book: RuleBook, path: Path, *, k: int, as_json: bool) -> None:
     """Say whether the certificate at ``path`` proves what is claimed of ``book``."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         data = file.read(CERTIFICATE_BYTES_MOST + 1)
     certificate = prover.check(book, data, k=k)
     result(

@@ -21,14 +21,13 @@ from msgspec.structs import replace
 from twinlock.domain.account import Shown
 from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.assurance import KNOWN, PHONE, Factor
-from twinlock.domain.bounds import BUDGET_CENTS_MOST, NEWCOMER_PERIOD, SMALL_SUM_CENTS
+from twinlock.domain.bounds import NEWCOMER_PERIOD, SMALL_SUM_CENTS
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced
 from twinlock.domain.exits import EXITS
 from twinlock.domain.listed import Destination
 from twinlock.domain.locks import OPEN
-from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.prover import enrolment, moves
 from twinlock.domain.prover.alike import said_of
@@ -45,19 +44,24 @@ from twinlock.domain.prover.probing import (
     taken,
     with_shown,
 )
-from twinlock.domain.prover.showing import Unit, key_units, told_of, units
+from twinlock.domain.prover.showing import (
+    Unit,
+    asked_for,
+    key_units,
+    told_of,
+    units,
+    with_named,
+)
+from twinlock.domain.prover.sums import days, sums_of
+from twinlock.domain.prover.worst import Worst
 from twinlock.domain.requirements import (
     NOTHING,
-    Never,
-    Prove,
     Requirement,
     all_of,
-    leaves,
     silence_until,
 )
 
 MINUTE = timedelta(minutes=1)
-LEAST = 100  # US cents: below a dollar a step is none of a sum.
 START = "start"  # The place where a thief begins.
 HELD = NOW + timedelta(days=10_000)  # Longer than anything waits.
 
@@ -91,11 +95,15 @@ class Deriver:
     def __init__(
         self, rules: Rules, *, assumed: Assumptions, sums: tuple[int, ...] | None = None
     ) -> None:
-        self._rules = rules
+        self.sums = sums_of(rules) if sums is None else sums
+        self._worst = Worst(rules.policy.statutes, sums=self.sums)
+        mild = (
+            self._worst.law if one == rules.policy.statutes.law else one for one in rules.statutes
+        )
+        self._rules = replace(rules, statutes=tuple(mild))
         self._reacts = assumed.reacts // MINUTE
         self._judged: dict[Facts, Requirement] = {}
         self._leaves: dict[Facts, tuple[tuple[int, bool] | None, ...]] = {}
-        self.sums = sums_of(rules) if sums is None else sums
         self.exits: tuple[str, ...] = tuple(sorted(EXITS))
         self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
         self._known: tuple[object, object] = (None, None)
@@ -369,13 +377,19 @@ class Deriver:
 
     def _left(self, found: Facts) -> Iterator[tuple[int, bool] | None]:
         for action, cents in self._outcomes():
-            asked = replace(found, action=action, value_cents=cents)
-            minutes = waits(self.judge(asked))
-            if minutes is None:
-                yield None
-            else:
-                held = self.judge(replace(asked, held_until=HELD))
-                yield minutes, waits(held) != minutes
+            every = (
+                self._let(one)
+                for one in days(found, action, cents, sums=self.sums, worst=self._worst)
+            )
+            some = [one for one in every if one is not None]
+            yield min(some) if some else None
+
+    def _let(self, asked: Facts) -> tuple[int, bool] | None:
+        minutes = waits(self.judge(asked))
+        if minutes is None:
+            return None
+        held = self.judge(replace(asked, held_until=HELD))
+        return minutes, waits(held) != minutes
 
     def _locked(self, found: Facts) -> Facts:
         """Return ``found`` under the lock of the state; all else is the same without it."""
@@ -409,18 +423,20 @@ class Deriver:
         for unit, given in whole:
             tried = self._try(probe, unit.takes, given, cookie=COOKIE in unit.shows)
             yield tried
-            roots, factors = asked_for(
-                all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
-            )
+            asked = all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
+            roots, factors = asked_for(asked)
             known = {one.root for one in given} - {None}
+            together = [(unit.takes, given)]
             for other, further in whole:
                 new = known and {one.root for one in further} - known - {None}
                 word = bool(further) and further[0].factor is Factor.PASSWORD
                 beside = word and factors and other is not unit and _takes_a_word(given)
-                both = unit.takes | other.takes
-                if both not in seen and ((roots and new) or beside):
-                    seen.add(both)
-                    yield self._try(probe, both, (*given, *further))
+                if (roots and new) or beside:
+                    together.append((unit.takes | other.takes, (*given, *further)))
+            for takes, proofs in together[1:] + list(with_named(asked, together, whole)):
+                if takes not in seen:
+                    seen.add(takes)
+                    yield self._try(probe, takes, proofs)
 
     def _try(
         self,
@@ -448,13 +464,6 @@ def waits(missing: Requirement) -> int | None:
     return None if until is None else -(-(until - NOW) // MINUTE)
 
 
-def asked_for(missing: Requirement) -> tuple[bool, bool]:
-    """Say whether proofs of more roots would lift something, and whether further factors would."""
-    proofs = [one for one in leaves(missing) if isinstance(one, Prove)]
-    nothing = any(isinstance(one, Never) and one.until is None for one in leaves(missing))
-    return any(one.roots > 1 for one in proofs), bool(proofs) or nothing
-
-
 def goal(action: str, cents: int) -> str:
     """Return the atom that says that so much has left by this exit."""
     return f"left:{action}:{cents}"
@@ -468,17 +477,6 @@ def is_goal(name: str) -> bool:
 def cents_of(name: str) -> int:
     """Return how much has left by a goal, in US cents."""
     return int(name.rpartition(":")[2])
-
-
-def sums_of(rules: Rules) -> tuple[int, ...]:
-    """Return the sums that make a difference to a statute or a law, the highest first."""
-    every = rules.policy.statutes.rules
-    of_sums = [one.when for one in every if any(name.endswith("_cents") for name in one.when.facts)]
-    of_waits = [one.when for one in every if one.when not in of_sums]
-    steps = {step for when in of_sums for step in when.steps}
-    steps -= {step for when in of_waits for step in when.steps}
-    cents = {one for one in steps | {BUDGET_CENTS_MOST} if LEAST <= one < KNOWN_CENTS_MOST}
-    return (KNOWN_CENTS_MOST, *sorted(cents, reverse=True))
 
 
 def undominated(found: Iterable[Derived]) -> tuple[Derived, ...]:

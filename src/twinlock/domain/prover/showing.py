@@ -4,14 +4,23 @@ Always true (tests/unit/domain/prover/test_model.py): more of it at once than th
 nothing that the model does not find.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, product
+from typing import TypeAlias
 
 import msgspec
 
+from twinlock.domain.account import Shown
+from twinlock.domain.assurance import Factor
 from twinlock.domain.prover import enrolment, moves
 from twinlock.domain.prover.capabilities import Mean
 from twinlock.domain.prover.moves import Gain, Place
 from twinlock.domain.prover.probing import COOKIE, Shows
+from twinlock.domain.requirements import Never, Prove, Requirement, leaves
+
+Proofs: TypeAlias = tuple[Shown, ...]
+Together: TypeAlias = tuple[frozenset[str], Proofs]  # What is taken, and what is shown by it.
+_ALONE = frozenset({Factor.PASSKEY, Factor.TRUSTED_CONTACT})
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,3 +85,30 @@ def told_of(place: Place) -> frozenset[str]:
     """Return what silences everybody who is told of what waits in ``place``."""
     ids = (one.channel_id for one in place.account.channels)
     return frozenset(_MUTES[one].value for one in ids if one in _MUTES)
+
+
+def asked_for(missing: Requirement) -> tuple[bool, bool]:
+    """Say whether proofs of more roots would lift something, and whether further factors would."""
+    proofs = [one for one in leaves(missing) if isinstance(one, Prove)]
+    nothing = any(isinstance(one, Never) and one.until is None for one in leaves(missing))
+    return any(one.roots > 1 for one in proofs), bool(proofs) or nothing
+
+
+def with_named(
+    missing: Requirement, together: Iterable[Together], whole: Sequence[tuple[Unit, Proofs]]
+) -> Iterator[Together]:
+    """Give what is shown ``together`` with the factors beside it that are asked for by name.
+
+    A passkey alone reaches every floor: whoever needs one beside something else has it already.
+    """
+    proofs = [one for one in leaves(missing) if isinstance(one, Prove)]
+    named = dict.fromkeys(one.factors for one in proofs if set(one.factors) - _ALONE)
+    for (takes, given), factors in product(together, named):
+        by_factor = [
+            [(unit, shown) for unit, shown in whole if factor in {one.factor for one in shown}]
+            for factor in factors
+            if factor not in {one.factor for one in given}
+        ]
+        for some in product(*by_factor):
+            further = chain.from_iterable(shown for _, shown in some)
+            yield takes.union(*(unit.takes for unit, _ in some)), (*given, *further)

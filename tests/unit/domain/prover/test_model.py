@@ -46,12 +46,12 @@ from twinlock.domain.prover.model import (
     Deriver,
     Judge,
     Tried,
-    sums_of,
     undominated,
 )
 from twinlock.domain.prover.moves import Gain, Place
 from twinlock.domain.prover.probing import COOKIE, Probe, Shows, taken
 from twinlock.domain.prover.showing import Unit, key_units, units
+from twinlock.domain.prover.sums import sums_of
 
 pytestmark = pytest.mark.timeout(400)  # Seconds where nothing else runs.
 

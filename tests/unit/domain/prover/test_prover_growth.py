@@ -6,7 +6,8 @@ from support.proved import ASSUMED, FEW, rules, sheet_by
 
 from twinlock.domain.decisions import Rules
 from twinlock.domain.prover.growth import growth
-from twinlock.domain.prover.model import Deriver, sums_of
+from twinlock.domain.prover.model import Deriver
+from twinlock.domain.prover.sums import sums_of
 
 STATES = FEW[:4]
 
