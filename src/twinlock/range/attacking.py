@@ -185,6 +185,7 @@ class Thief:
         self._due: frozenset[int] = frozenset()
         self._drawn = 0
         self._sign_in: Deed | None = None
+        self._binds = False
 
     def play(self) -> Decision:
         """Take every deed, and return the answer to the last: the spend, at its minute.
@@ -247,8 +248,15 @@ class Thief:
     # --- What is done ---
 
     def _take(self, deed: Deed) -> None:
-        """Have a change take effect when its wait is over, and see that it does."""
+        """Have a change take effect when its wait is over, and see that it does.
+
+        A key is bound once, whichever places its binding leads to.
+        """
         self._until(deed.begins)
+        if deed.rule.action == ActionType.AUTHENTICATOR_BIND:
+            if self._binds:
+                return
+            self._binds = True
         if deed.rule.action == ActionType.SESSION_START:
             self._sign_in = deed
         answered = self._change(deed)
