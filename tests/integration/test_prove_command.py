@@ -96,6 +96,18 @@ def test_what_is_no_policy_is_told_as_that(place: Path) -> None:
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_where_nothing_can_be_written_it_is_said_before_anything_is_proved(
+    place: Path, option: str
+) -> None:
+    for bad in (place / "missing" / "file", place):
+        ended = run("prove", option, str(bad))
+
+        assert (ended.code, ended.out) == (2, ""), bad
+        assert "[system_refused]" in ended.err, bad
+        assert "seconds, up to a minute" not in ended.err, "it began to ask"
+
+
 def test_a_change_of_policy_is_told_with_the_attacks_that_it_opens(place: Path) -> None:
     text = shipped("default")
     start = text.index('@id("narrow.destination.add.waits")')
