@@ -54,7 +54,7 @@ def prove(  # noqa: PLR0913 - each is one option
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove that no set of fewer than K compromises ends in theft, in any state of an account."""
-    book = rules_of(profile) if profile in PROFILES else rule_book(profile)
+    book = rule_book(profile) if profile.endswith(".cedar") else rules_of(profile)
     assumed = Assumptions(typed_codes=typed_codes)
     prover = Prover(jobs=os.cpu_count() or 1, assumed=assumed)
     path = out or Path(f"{book.policy.profile}.certificate.json")
@@ -108,9 +108,15 @@ def in_words(proof: Proof) -> str:
     narrow = [one for one in proof.verdicts if one.k_any < proof.k <= one.k]
     says = "proved" if proof.proved else "NOT proved"
     within = length(proof.within_minutes)
+    fallen = sum(one.k < proof.k for one in proof.verdicts)
+    takes = (
+        f"more than a small sum a day in {fallen:,} of them,"
+        if fallen
+        else "no more than a small sum a day in any of them,"
+    )
     lines = [
-        f"{says}: {proof.profile}, in each of {proof.states:,} states of an account",
-        f"  {_fewer(proof.k)} no more than a small sum a day, within {within}",
+        f"{says}: {proof.profile}, of {proof.states:,} states of an account",
+        f"  {_fewer(proof.k)} {takes} within {within}",
         *(
             f"  {count:,} states fall to {_together(size)}"
             for size, count in sorted(counts.items())
