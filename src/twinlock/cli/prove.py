@@ -125,7 +125,7 @@ def in_words(proof: Proof) -> str:
     if narrow:
         first = min(one.small_from for one in narrow if one.small_from is not None)
         lines.append(
-            f"  {len(narrow):,} of them are narrow: fewer take a small sum a day there, from"
+            f"  {len(narrow):,} of all are narrow: fewer take a small sum a day there, from"
             f" {length(first)} on"
         )
     short = [one for one in proof.attacks if one.counted and len(one.capabilities) <= proof.k]
