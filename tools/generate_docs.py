@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
+from capabilities_doc import capabilities_page
 from doc_parts import attribute_docs, fields_of, in_words, page, summary, table, type_name
 from export_doc import export_page
 from import_doc import import_page
@@ -390,6 +391,7 @@ def verify_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "verify.md": verify_page,
     "actions.md": actions_page,
+    "capabilities.md": capabilities_page,
     "errors.md": errors_page,
     "events.md": events_page,
     "export.md": export_page,

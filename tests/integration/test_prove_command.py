@@ -102,6 +102,37 @@ def test_what_is_no_policy_is_told_as_that(place: Path) -> None:
     assert "Traceback" not in ended.err
 
 
+def test_a_profile_that_is_none_is_told_with_those_that_there_are(place: Path) -> None:
+    for bad in ("nope", str(place)):
+        ended = run("prove", "--profile", bad)
+
+        assert (ended.code, ended.out) == (2, ""), bad
+        assert "baseline-2024, typical-2026, default, strict [profile_unknown]" in ended.err, bad
+
+
+def test_what_is_not_proved_is_not_told_as_if_it_were(place: Path) -> None:
+    ended = run("prove", "--profile", "typical-2026", "--out", str(place / "typical.json"))
+
+    assert ended.code == 1, ended.err
+    assert ended.out.startswith("NOT proved: typical-2026")
+    second = ended.out.splitlines()[1]
+    assert second.startswith("  fewer than 2 compromises take more than a small sum a day in 7,")
+    assert "no more than" not in ended.out
+    assert not (place / "typical.json").exists()
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_where_nothing_can_be_written_it_is_said_before_anything_is_proved(
+    place: Path, option: str
+) -> None:
+    for bad in (place / "missing" / "file", place):
+        ended = run("prove", option, str(bad))
+
+        assert (ended.code, ended.out) == (2, ""), bad
+        assert "[system_refused]" in ended.err, bad
+        assert "seconds, up to a minute" not in ended.err, "it began to ask"
+
+
 def test_a_change_of_policy_is_told_with_the_attacks_that_it_opens(place: Path) -> None:
     text = shipped("default")
     start = text.index('@id("narrow.destination.add.waits")')

@@ -26,6 +26,7 @@ from twinlock.domain.officers.statements import (
     Withdraw,
 )
 from twinlock.domain.officers.versions import Proposal
+from twinlock.domain.prover.words import length
 from twinlock.domain.reasons import EXPLANATIONS
 from twinlock.domain.requirements import reasons, waits_until
 from twinlock.services.policy_life import NAMED_LEAST, Drafted, Life, OfProposal, PolicyLife
@@ -37,6 +38,8 @@ Digest = Annotated[
 Growth = Annotated[
     str, typer.Option("--growth", help="The digest of the growth, as `policy propose` told it.")
 ]
+# The prover asks both versions, on one core.
+COMPARING = "asking the version in force and the new one what thieves could do: up to a minute …"
 # A digest may begin with a dash, and is no option then.
 _DIGESTS = {"ignore_unknown_options": True}
 
@@ -63,6 +66,7 @@ def propose(
 ) -> None:
     """Propose that a policy comes into force. It says what thieves could do more by it."""
     text = text_of_file(file)
+    say(COMPARING)
 
     async def run(use: PolicyLife) -> tuple[Drafted, Life | None]:
         drafted = await use.draft(text)
@@ -103,6 +107,7 @@ def accept_growth(
     as_json: Json = False,
 ) -> None:
     """Agree to exactly what thieves could do more. It takes a third officer."""
+    say(COMPARING)
 
     def act(number: int, one: Proposal) -> AcceptGrowth:
         return AcceptGrowth(digest=one.digest, growth=growth, proposal=number)
@@ -114,6 +119,7 @@ def activate(
     digest: Digest, *, key: Key = None, signed: SignedFile = None, as_json: Json = False
 ) -> None:
     """Let a version decide from now on, once enough officers want it and it has waited."""
+    say(COMPARING)
 
     def act(number: int, one: Proposal) -> Activate:
         return Activate(digest=one.digest, growth=one.growth, proposal=number)
@@ -190,9 +196,9 @@ def _tell(life: Life, *, as_json: bool) -> None:
 
 def _tell_attacks(attacks: tuple[NamedAttack, ...]) -> None:
     for one in attacks:
-        hours, minutes = divmod(one.minutes, 60)
+        soonest = length(one.minutes) if one.minutes else "at once"
         by = " + ".join(one.capabilities)
-        say(f"grows: {one.state}: {by} reaches {one.goal} after {hours} h {minutes:02} min")
+        say(f"grows: {by}: {soonest}, by {one.goal}, as in {one.state}")
 
 
 def _versions(life: Life) -> list[str]:

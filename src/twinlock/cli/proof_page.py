@@ -90,7 +90,7 @@ GROUPS: Mapping[Whose, tuple[str, str]] = MappingProxyType(
         ),
         Whose.INSIDERS: (
             "Insiders",
-            "With somebody bribed, alone or beside thefts. Counted by the theorem.",
+            "With somebody bribed, alone or beside what is stolen. Counted by the theorem.",
         ),
         Whose.OPERATORS: (
             "Operators",
@@ -116,7 +116,7 @@ TICKS = ((0, "now"), (DAY, "1 d"), (7 * DAY, "7 d"), (30 * DAY, "30 d"), (60 * D
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """How many states fall to how many thefts, and which part of all states that is, in percent."""
+    """How many states fall to so many compromises, and which part of all that is, in percent."""
 
     size: int
     says: str
@@ -260,7 +260,7 @@ def level(matrix: Matrix, cell: Cell) -> int:
 
 
 def bars(proof: Proof, *, beside: Iterable[Study] = ()) -> tuple[Bar, ...]:
-    """Return how many states fall to how many thefts; each number that ``beside`` has is told."""
+    """Return how many states fall to how many; each number that ``beside`` has is told."""
     counts = Counter(one.k for one in proof.verdicts)
     others = {verdict.k for one in beside for verdict in one.proof.verdicts}
     sizes = sorted({1, 2, 3, NEVER} | set(counts) | others)
@@ -277,8 +277,8 @@ def bars(proof: Proof, *, beside: Iterable[Study] = ()) -> tuple[Bar, ...]:
 
 def _falls_to(size: int) -> str:
     if size == NEVER:
-        return "to no number of thefts"
-    return "without any theft" if size == 0 else f"to {size} theft{'' if size == 1 else 's'}"
+        return "to none"
+    return "without any" if size == 0 else f"to {size} compromise{'' if size == 1 else 's'}"
 
 
 def narrow(proof: Proof) -> tuple[Narrow, ...]:
@@ -335,12 +335,12 @@ def idle(study: Study, whose: Whose) -> list[Capability]:
 
 
 def soonest(matrix: Matrix, *, alone: bool) -> tuple[Capability, Capability, Cell] | None:
-    """Return the theft, or the two, that steal soonest; in most states, of those; or None."""
+    """Return the compromise, or the two, that steal soonest; in most states, of those; or None."""
     some = [row for row in matrix.counted_pairs(alone=alone) if row[2].minutes is not None]
     return min(some, key=lambda row: (row[2].minutes, -row[2].states), default=None)
 
 
 def stealing(matrix: Matrix, *, alone: bool) -> tuple[int, int]:
-    """Return how many thefts, or pairs of them, steal in the time of the theorem; of how many."""
+    """Return how many, alone or in pairs, steal in the time of the theorem; of how many."""
     some = matrix.counted_pairs(alone=alone)
     return sum(matrix.within(cell) for _, _, cell in some), len(some)

@@ -35,7 +35,10 @@ def prove(  # noqa: PLR0913 - each is one option
         str, typer.Option(help=f"Whose rules: {', '.join(PROFILES)}, or a .cedar file.")
     ] = DEFAULT,
     k: Annotated[
-        int, typer.Option(min=1, max=K_MOST, help="Fewer thefts than this steal nothing.")
+        int,
+        typer.Option(
+            min=1, max=K_MOST, help="Fewer compromises than this take no more than a small sum."
+        ),
     ] = 2,
     out: Annotated[
         Path | None, typer.Option(help="Where the certificate goes; PROFILE.certificate.json.")
@@ -52,19 +55,19 @@ def prove(  # noqa: PLR0913 - each is one option
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove that no set of fewer than K compromises ends in theft, in any state of an account."""
-    book = rules_of(profile) if profile in PROFILES else rule_book(profile)
-    for path in (out, html):
-        if path is not None:
-            _can_be_written(path)
+    book = rule_book(profile) if profile.endswith(".cedar") else rules_of(profile)
+    path = out or Path(f"{book.policy.profile}.certificate.json")
+    for one in (path, html) if check is None else ():  # Before what takes a minute.
+        if one is not None:
+            _can_be_written(one)
     assumed = Assumptions(typed_codes=typed_codes)
     prover = Prover(jobs=os.cpu_count() or 1, assumed=assumed)
-    say(f"asking the rules of {book.policy.profile} what they ask for …")
+    say(f"asking the rules of {book.policy.profile} what they ask for: seconds, up to a minute …")
     if check is not None:
         _check(prover, book, check, k=k, as_json=as_json)
         return
     proof, certificate = prover.prove(book, k=k)
     if certificate is not None:
-        path = out or Path(f"{book.policy.profile}.certificate.json")
         path.write_bytes(encode(certificate))
         say(f"{path} says so; check it with --check {path}")
     result(proof, as_json=as_json, text=in_words(proof))
@@ -95,8 +98,8 @@ def _check(prover: Prover, book: RuleBook, path: Path, *, k: int, as_json: bool)
     result(
         {"certificate": str(path), "k": k, "policy": book.policy.name.digest, "proved": True},
         as_json=as_json,
-        text=f"proved: fewer than {k} thefts, by the rules of {book.policy.profile}, as"
-        f" {path} says in {sum(map(len, certificate.proofs))} sets",
+        text=f"proved: by the rules of {book.policy.profile} {_fewer(k)} no more than a small sum a"
+        f" day, as {path} says in {sum(map(len, certificate.proofs))} closed sets",
     )
 
 
@@ -106,18 +109,25 @@ def in_words(proof: Proof) -> str:
     narrow = [one for one in proof.verdicts if one.k_any < proof.k <= one.k]
     says = "proved" if proof.proved else "NOT proved"
     within = length(proof.within_minutes)
+    fallen = sum(one.k < proof.k for one in proof.verdicts)
+    takes = (
+        f"more than a small sum a day in {fallen:,} of them,"
+        if fallen
+        else "no more than a small sum a day in any of them,"
+    )
     lines = [
-        f"{says}: {proof.profile}, in each of {proof.states} states",
-        f"  fewer than {proof.k} thefts take no more than a small sum a day, within {within}",
+        f"{says}: {proof.profile}, of {proof.states:,} states of an account",
+        f"  {_fewer(proof.k)} {takes} within {within}",
         *(
-            f"  {count} states fall to {'nothing' if size == NEVER else size}"
+            f"  {count:,} states fall to {_together(size)}"
             for size, count in sorted(counts.items())
         ),
     ]
     if narrow:
         first = min(one.small_from for one in narrow if one.small_from is not None)
         lines.append(
-            f"  {len(narrow)} of them are narrow: a small sum a day from {length(first)} on"
+            f"  {len(narrow):,} of all are narrow: fewer take a small sum a day there, from"
+            f" {length(first)} on"
         )
     short = [one for one in proof.attacks if one.counted and len(one.capabilities) <= proof.k]
     seen: dict[tuple[str, ...], NamedAttack] = {}
@@ -127,4 +137,21 @@ def in_words(proof: Proof) -> str:
         lines.append("")
         lines.append(f"{' + '.join(one.capabilities)}: {length(one.minutes)}, as in {one.example}")
         lines += [f"  {length(step.minute)}: {step.says}" for step in one.path]
+    if len(seen) > SHOWN_MOST:
+        lines += [
+            "",
+            f"… and {len(seen) - SHOWN_MOST} more such sets: --html or --json has them all",
+        ]
     return "\n".join(lines)
+
+
+def _fewer(k: int) -> str:
+    return f"fewer than {_compromises(k)} take"
+
+
+def _together(size: int) -> str:
+    return "no set of compromises" if size == NEVER else _compromises(size)
+
+
+def _compromises(count: int) -> str:
+    return f"{count} compromise{'' if count == 1 else 's'}"
