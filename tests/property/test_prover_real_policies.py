@@ -5,7 +5,7 @@ from support.other_provers import sets_by_clingo, sets_by_z3
 from support.proved import NAMES, STATES, proved
 
 from twinlock.domain.prover.closure import in_state, minimal_sets
-from twinlock.domain.prover.model import goal
+from twinlock.domain.prover.derived import goal
 from twinlock.domain.prover.system import variants
 
 WHOLE = range(0, len(STATES), 3)  # Every third state, with all that an older system left there.

@@ -12,8 +12,9 @@ from twinlock.bootstrap.proving import rules_of
 from twinlock.bootstrap.rulebook import RuleBook
 from twinlock.domain.prover.capabilities import Assumptions
 from twinlock.domain.prover.closure import Attack, in_state
+from twinlock.domain.prover.derived import goal
 from twinlock.domain.prover.enrolment import SAVED, Enrolment
-from twinlock.domain.prover.model import Deriver, goal
+from twinlock.domain.prover.model import Deriver
 from twinlock.domain.prover.system import System, solved, system_of
 from twinlock.range.roaming import Setting, Theft
 

@@ -16,9 +16,10 @@ from twinlock.domain.prover.certificate import Certificate, accepted, read
 from twinlock.domain.prover.claims import Whole, question
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.covering import certify
+from twinlock.domain.prover.derived import Derived
 from twinlock.domain.prover.enrolment import NOW, Enrolment
 from twinlock.domain.prover.matrix import Study, matrix_of
-from twinlock.domain.prover.model import Derived, Deriver
+from twinlock.domain.prover.model import Deriver
 from twinlock.domain.prover.outcomes import outcomes
 from twinlock.domain.prover.proof import Proof, proof_of
 from twinlock.domain.prover.system import System, solved, system_of

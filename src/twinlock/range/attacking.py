@@ -50,8 +50,9 @@ from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.prover import enrolment, moves
 from twinlock.domain.prover.capabilities import Assumptions, Mean, means_of
 from twinlock.domain.prover.closure import Attack
+from twinlock.domain.prover.derived import Derived
 from twinlock.domain.prover.enrolment import NOW, OWNER, Enrolment
-from twinlock.domain.prover.model import MINUTE, Derived
+from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.moves import Gain
 from twinlock.domain.prover.probing import answer_of, factor_shown, question
 from twinlock.domain.prover.system import SIGNER, System

@@ -20,7 +20,8 @@ from twinlock.domain.prover.capabilities import Capability, counted
 from twinlock.domain.prover.certificate import Question
 from twinlock.domain.prover.closure import Rule, closed_by_state
 from twinlock.domain.prover.covering import claim_of, question_of
-from twinlock.domain.prover.model import MINUTE, cents_of, is_goal
+from twinlock.domain.prover.derived import cents_of, is_goal
+from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.system import KEYS, System
 
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.prover.closure import Attack
-from twinlock.domain.prover.model import goal
+from twinlock.domain.prover.derived import goal
 from twinlock.domain.prover.system import System
 from twinlock.domain.prover.words import Done, path_of
 

@@ -14,8 +14,9 @@ import msgspec
 from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.prover.capabilities import Assumptions, Capability, counted
 from twinlock.domain.prover.closure import Attack
+from twinlock.domain.prover.derived import cents_of
 from twinlock.domain.prover.growth import Sheet
-from twinlock.domain.prover.model import MINUTE, cents_of
+from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.outcomes import Held
 from twinlock.domain.prover.proof import Proof
 

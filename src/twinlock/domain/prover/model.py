@@ -13,7 +13,6 @@ Source: docs/proof.md.
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
@@ -32,6 +31,7 @@ from twinlock.domain.policy.facts import Facts
 from twinlock.domain.prover import enrolment, moves
 from twinlock.domain.prover.alike import said_of
 from twinlock.domain.prover.capabilities import Assumptions, Mean
+from twinlock.domain.prover.derived import Derived, goal, undominated
 from twinlock.domain.prover.enrolment import NOW, Enrolment
 from twinlock.domain.prover.moves import Gain, Place
 from twinlock.domain.prover.probing import (
@@ -64,17 +64,6 @@ from twinlock.domain.requirements import (
 MINUTE = timedelta(minutes=1)
 START = "start"  # The place where a thief begins.
 HELD = NOW + timedelta(days=10_000)  # Longer than anything waits.
-
-
-class Derived(msgspec.Struct, frozen=True, kw_only=True):
-    """One timed rule, with the action that it is of."""
-
-    head: str
-    body: frozenset[str]
-    delay: int = 0
-    freeze: int = 0
-    gated: bool = False
-    action: str = ""
 
 
 _BESIDE_A_WORD = {Factor.TOTP, Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
@@ -462,41 +451,3 @@ def waits(missing: Requirement) -> int | None:
         return 0
     until = silence_until(missing)
     return None if until is None else -(-(until - NOW) // MINUTE)
-
-
-def goal(action: str, cents: int) -> str:
-    """Return the atom that says that so much has left by this exit."""
-    return f"left:{action}:{cents}"
-
-
-def is_goal(name: str) -> bool:
-    """Say whether an atom is a goal."""
-    return name.startswith("left:")
-
-
-def cents_of(name: str) -> int:
-    """Return how much has left by a goal, in US cents."""
-    return int(name.rpartition(":")[2])
-
-
-def undominated(found: Iterable[Derived]) -> tuple[Derived, ...]:
-    """Return ``found`` without rules that another one makes needless."""
-    by_head: dict[str, list[Derived]] = {}
-    for one in sorted(dict.fromkeys(found), key=_weight):
-        kept = by_head.setdefault(one.head, [])
-        if not any(_at_least(better, one) for better in kept):
-            kept.append(one)
-    return tuple(chain.from_iterable(by_head.values()))
-
-
-def _weight(one: Derived) -> tuple[int, int, int, bool]:
-    return len(one.body), one.delay, one.freeze, one.gated
-
-
-def _at_least(better: Derived, one: Derived) -> bool:
-    return (
-        better.body <= one.body
-        and better.delay <= one.delay
-        and better.freeze <= one.freeze
-        and better.gated <= one.gated
-    )

@@ -15,8 +15,8 @@ import msgspec
 
 from twinlock.domain.prover.capabilities import TABLE, Capability, Kind
 from twinlock.domain.prover.closure import Attack
+from twinlock.domain.prover.derived import cents_of
 from twinlock.domain.prover.growth import Sheet
-from twinlock.domain.prover.model import cents_of
 from twinlock.domain.prover.words import Done, path_of
 
 

@@ -26,8 +26,9 @@ from twinlock.domain.prover.capabilities import (
     means_of,
 )
 from twinlock.domain.prover.closure import Attack, Rule, attacks
+from twinlock.domain.prover.derived import Derived, goal
 from twinlock.domain.prover.enrolment import TRADE_KEY, WITHDRAW_KEY, Enrolment
-from twinlock.domain.prover.model import MINUTE, Derived, goal
+from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.moves import Gain
 
 KEYS: tuple[tuple[ApiKey, ...], ...] = ((), (TRADE_KEY,), (TRADE_KEY, WITHDRAW_KEY))

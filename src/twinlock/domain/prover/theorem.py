@@ -16,7 +16,8 @@ import msgspec
 from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.prover.capabilities import counted
 from twinlock.domain.prover.closure import Attack, in_state
-from twinlock.domain.prover.model import MINUTE, cents_of
+from twinlock.domain.prover.derived import cents_of
+from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.system import System
 
 NEVER = 99  # More than there are capabilities: no set of them does it.

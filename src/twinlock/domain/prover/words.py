@@ -15,7 +15,8 @@ from twinlock.domain.exits import EXITS
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.prover.capabilities import TABLE, Capability, Mean
 from twinlock.domain.prover.closure import Attack
-from twinlock.domain.prover.model import MINUTE, Derived
+from twinlock.domain.prover.derived import Derived
+from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.moves import WITHOUT, Gain
 from twinlock.domain.prover.system import SIGNER, System
 

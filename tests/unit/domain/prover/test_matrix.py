@@ -6,8 +6,9 @@ from support.studies import sheets_of
 
 from twinlock.domain.bounds import PROVED_WITHIN, SMALL_SUM_CENTS
 from twinlock.domain.prover.capabilities import Capability, counted
+from twinlock.domain.prover.derived import cents_of
 from twinlock.domain.prover.matrix import Cell, Matrix, matrix_of
-from twinlock.domain.prover.model import MINUTE, cents_of
+from twinlock.domain.prover.model import MINUTE
 
 END = PROVED_WITHIN // MINUTE
 

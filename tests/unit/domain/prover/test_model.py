@@ -28,6 +28,7 @@ from twinlock.domain.exits import EXITS
 from twinlock.domain.holds import Hold
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.prover import moves
+from twinlock.domain.prover.derived import Derived
 from twinlock.domain.prover.enrolment import (
     APP,
     DESKTOP_KEY,
@@ -38,16 +39,7 @@ from twinlock.domain.prover.enrolment import (
     account_of,
 )
 from twinlock.domain.prover.growth import growth
-from twinlock.domain.prover.model import (
-    HELD,
-    MINUTE,
-    START,
-    Derived,
-    Deriver,
-    Judge,
-    Tried,
-    undominated,
-)
+from twinlock.domain.prover.model import HELD, MINUTE, START, Deriver, Judge, Tried
 from twinlock.domain.prover.moves import Gain, Place
 from twinlock.domain.prover.probing import COOKIE, Probe, Shows, taken
 from twinlock.domain.prover.showing import Unit, key_units, units
@@ -249,19 +241,6 @@ def test_a_thief_can_come_to_have_an_api_key_and_use_it() -> None:
 
 
 # --- Parts ---
-
-
-def test_rules_that_another_makes_needless_are_dropped() -> None:
-    least = Derived(head="a", body=frozenset("x"), delay=5)
-    slower = replace(least, delay=6)
-    needy = replace(least, body=frozenset("xy"))
-    gated = replace(least, gated=True)
-    freezing = replace(least, freeze=1)
-    faster = replace(needy, delay=4)
-
-    some = (faster, freezing, gated, needy, slower, least, least)
-
-    assert set(undominated(some)) == {least, faster}
 
 
 def test_the_sums_that_matter_are_those_of_statutes_and_laws() -> None:

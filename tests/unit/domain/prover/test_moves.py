@@ -42,6 +42,7 @@ from twinlock.domain.effects import effects
 from twinlock.domain.ids import AuthenticatorId, MemberId
 from twinlock.domain.locks import OPEN
 from twinlock.domain.prover import enrolment, model, moves
+from twinlock.domain.prover.derived import Derived, undominated
 from twinlock.domain.prover.enrolment import (
     APP,
     CONTACT,
@@ -57,7 +58,7 @@ from twinlock.domain.prover.enrolment import (
     account_of,
 )
 from twinlock.domain.prover.growth import growth
-from twinlock.domain.prover.model import MINUTE, START, Derived, Deriver, Tried, waits
+from twinlock.domain.prover.model import MINUTE, START, Deriver, Tried, waits
 from twinlock.domain.prover.moves import OWN_CHANNEL, OWN_KEY, OWN_PASSWORD, Place
 from twinlock.domain.prover.probing import proposed, state_of
 from twinlock.domain.prover.showing import Unit, told_of, units
@@ -220,7 +221,7 @@ class Wanderer(Deriver):
             found += self._from(list(self._after(place, chance.sample(some, 3))))
         self._put.clear()
         self._holds.clear()
-        return model.undominated(found)
+        return undominated(found)
 
     def _from(self, reached: list[tuple[Place, list[Derived]]]) -> Iterator[Derived]:
         """Give the ways to places, and what is done from there."""

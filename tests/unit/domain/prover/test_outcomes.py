@@ -8,9 +8,9 @@ from support.studies import sheets_of
 from twinlock.domain.bounds import SMALL_SUM_CENTS
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.prover.capabilities import Assumptions, Capability, Mean
+from twinlock.domain.prover.derived import Derived, cents_of, goal
 from twinlock.domain.prover.enrolment import Enrolment
 from twinlock.domain.prover.growth import Sheet
-from twinlock.domain.prover.model import Derived, cents_of, goal
 from twinlock.domain.prover.outcomes import (
     Held,
     Outcome,

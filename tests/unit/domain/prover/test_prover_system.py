@@ -4,8 +4,8 @@ from support.proved import ASSUMED, FEW, STATES, deriver, proved
 
 from twinlock.domain.prover.capabilities import Capability, Mean
 from twinlock.domain.prover.closure import Attack, Rule, attacks, in_state
+from twinlock.domain.prover.derived import Derived
 from twinlock.domain.prover.enrolment import SAVED, TRADE_KEY, WITHDRAW_KEY
-from twinlock.domain.prover.model import Derived
 from twinlock.domain.prover.moves import Gain
 from twinlock.domain.prover.system import SIGNER, System, solved, system_of, variants
 

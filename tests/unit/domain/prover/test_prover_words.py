@@ -6,7 +6,7 @@ from support.proved import NAMES, proved
 from twinlock.domain.exits import EXITS
 from twinlock.domain.money import KNOWN_CENTS_MOST
 from twinlock.domain.prover.capabilities import Capability, Mean
-from twinlock.domain.prover.model import Derived
+from twinlock.domain.prover.derived import Derived
 from twinlock.domain.prover.moves import Gain
 from twinlock.domain.prover.words import (
     exits_in_words,

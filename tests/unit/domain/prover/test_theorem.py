@@ -11,6 +11,7 @@ from twinlock.domain.locks import OPEN
 from twinlock.domain.prover import moves
 from twinlock.domain.prover.capabilities import Capability, counted
 from twinlock.domain.prover.closure import Attack
+from twinlock.domain.prover.derived import cents_of, goal
 from twinlock.domain.prover.enrolment import (
     CHANNELS,
     DESKTOP_KEY,
@@ -20,7 +21,7 @@ from twinlock.domain.prover.enrolment import (
     Enrolment,
     account_of,
 )
-from twinlock.domain.prover.model import MINUTE, cents_of, goal
+from twinlock.domain.prover.model import MINUTE
 from twinlock.domain.prover.theorem import NEVER, Verdict, verdicts
 
 WEEK = timedelta(days=7) // MINUTE
