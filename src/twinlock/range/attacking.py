@@ -186,7 +186,6 @@ class Thief:
         self._due: frozenset[int] = frozenset()
         self._drawn = 0
         self._sign_in: Deed | None = None
-        self._binds = False
 
     def play(self) -> Decision:
         """Take every deed, and return the answer to the last: the spend, at its minute.
@@ -249,15 +248,8 @@ class Thief:
     # --- What is done ---
 
     def _take(self, deed: Deed) -> None:
-        """Have a change take effect when its wait is over, and see that it does.
-
-        A key is bound once, whichever places its binding leads to.
-        """
+        """Have a change take effect when its wait is over, and see that it does."""
         self._until(deed.begins)
-        if deed.rule.action == ActionType.AUTHENTICATOR_BIND:
-            if self._binds:
-                return
-            self._binds = True
         if deed.rule.action == ActionType.SESSION_START:
             self._sign_in = deed
         answered = self._change(deed)
@@ -283,8 +275,7 @@ class Thief:
         else:
             self._fail(deed, "is denied")
         answered = self._show(deed, action, answered)
-        adds = isinstance(payload, ContactChange) and payload.new_address
-        if adds and answered.answer is not Answer.ALLOW:
+        if isinstance(payload, ContactChange) and answered.answer is not Answer.ALLOW:
             answered = self._confirm(action)
         return answered
 
@@ -298,7 +289,9 @@ class Thief:
             case ActionType.AUTHENTICATOR_BIND:
                 yield moves.BIND, moves.BIND_SECRET
             case ActionType.CONTACT_CHANGE:
-                yield self._contact_change(rule.head)
+                beside = "channel for" not in rule.head
+                old = None if beside else self._account.channels[0]
+                yield moves.change_of(old), moves.OWN_CHANNEL.channel_id
             case ActionType.API_KEY_CREATE:
                 yield moves.MAKE_KEY, moves.OWN_API_KEY.api_key_id
             case ActionType.TRUSTED_CONTACT_REMOVE:
@@ -315,15 +308,6 @@ class Thief:
                     yield replace(add, budget_cents=budget), to.destination_id
             case _:
                 raise NotAsFoundError(f"{self.script}: {rule.action} is no change")
-
-    def _contact_change(self, to: str) -> tuple[AnyPayload, str]:
-        """Return what makes the place ``to``, with the secret that takes effect."""
-        if to.endswith("channel"):
-            return moves.change_of(None), moves.OWN_CHANNEL.channel_id
-        first = self._account.channels[0]
-        if moves.WITHOUT in to:
-            return moves.removal_of(first), ""
-        return moves.change_of(first), moves.OWN_CHANNEL.channel_id
 
     def _leave(self, last: Deed) -> ActionId:
         """Ask for the exit, and show what it takes; its answer is that of the spend."""

@@ -170,20 +170,11 @@ class Deriver:
         start = Place(name=START, account=moves.with_tools(enrolment.account_of(state)))
         found = [Derived(head=f"at:{START}", body=frozenset()), *self._first(start)]
         found += self._of_place(start)
-        for place, leads in self._further(start):
+        further = [*self._channels(start), *self._keys(start)]
+        for place, leads in further:
             if not self._needless(found, leads):
                 found += [*leads, *self._of_place(place)]
         return undominated(found)
-
-    def _further(self, start: Place) -> Iterator[tuple[Place, list[Derived]]]:
-        """Give the places that a thief makes of an account, with what leads there."""
-        yield from self._channels(start)
-        yield from self._keys(start)
-        if len(start.account.channels) > 1:
-            place = moves.without_channel(start)
-            removal = moves.removal_of(start.account.channels[0])
-            yield place, self._moved(start, f"at:{place.name}", removal)
-            yield from self._keys(place)
 
     def _first(self, start: Place) -> list[Derived]:
         """Return the rules by which a thief comes to tools that serve him in every place."""

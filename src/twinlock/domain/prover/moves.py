@@ -162,11 +162,6 @@ def change_of(old: Channel | None) -> ContactChange:
     )
 
 
-def removal_of(old: Channel) -> ContactChange:
-    """Return what removes ``old``, and puts nothing in its place."""
-    return replace(change_of(old), new_kind="", new_address="")
-
-
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """An account as a thief has made it, by steps of which ``name`` tells.
 
@@ -177,9 +172,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     account: Account
     has_key: bool = False
     has_channel: bool = False
-
-
-WITHOUT = " without "  # In the name of a place: a channel is gone.
 
 
 def with_tools(account: Account) -> Account:
@@ -211,10 +203,3 @@ def with_channel(place: Place, old: Channel | None, *, aged: bool) -> Place:
     name = f"{place.name}+{'aged ' if aged else ''}channel{gone}"
     after = replace(account, channels=(*left, new))
     return replace(place, name=name, account=after, has_channel=True)
-
-
-def without_channel(place: Place) -> Place:
-    """Return ``place`` without the first of its channels."""
-    first, *left = place.account.channels
-    account = replace(place.account, channels=tuple(left))
-    return replace(place, name=f"{place.name}{WITHOUT}{first.kind}", account=account)

@@ -17,7 +17,7 @@ from twinlock.domain.prover.capabilities import TABLE, Capability, Mean
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.derived import Derived
 from twinlock.domain.prover.model import MINUTE
-from twinlock.domain.prover.moves import WITHOUT, Gain
+from twinlock.domain.prover.moves import Gain
 from twinlock.domain.prover.system import SIGNER, System
 
 _DAY, _HOUR = 24 * 60, 60
@@ -87,8 +87,6 @@ def sentence(one: Derived) -> str:
     """Return what is done by a rule, with what, and what it waits for."""
     shows, silent = _named(_WITH, one), _named(_SILENT, one)
     does = "sends the money out" if one.action in EXITS else _DOES[one.action]
-    if one.action == ActionType.CONTACT_CHANGE and WITHOUT in one.head:
-        does = "has a notice channel removed"
     by = f" by {joined(shows)}" if shows else ""
     waits = f", after {length(one.delay)}" if one.delay else ", at once"
     told = f" in which {joined(silent)} told of it, unread" if silent else ""

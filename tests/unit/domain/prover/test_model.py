@@ -23,7 +23,6 @@ from twinlock.adapters.policies import shipped
 from twinlock.domain.account import Shown
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.bounds import NEWCOMER_PERIOD
-from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import EXITS
 from twinlock.domain.holds import Hold
 from twinlock.domain.money import KNOWN_CENTS_MOST
@@ -142,20 +141,16 @@ def places(state: Enrolment) -> dict[str, Place]:
         moves.with_channel(start, old, aged=old is None)
         for old in (None, *start.account.channels[:1])
     )
-    every = [start, *keys, *changed]
-    if len(start.account.channels) > 1:
-        less = moves.without_channel(start)
-        every += [less, *(moves.with_key(less, aged=aged) for aged in (True, False))]
-    return {f"at:{one.name}": one for one in every}
+    return {f"at:{one.name}": one for one in (start, *keys, *changed)}
 
 
 HEADS: dict[str, tuple[AnyPayload, str]] = {
     Gain.SESSION: (moves.SIGN_IN, ""),
     "password": (moves.RESET, moves.RESET_SECRET),
     Gain.API_KEY: (moves.MAKE_KEY, "key_another"),
-    "+key": (moves.BIND, moves.BIND_SECRET),
-    "+new key": (moves.BIND, moves.BIND_SECRET),
-    "+aged channel": (moves.change_of(None), moves.OWN_CHANNEL.channel_id),
+    "at:start+key": (moves.BIND, moves.BIND_SECRET),
+    "at:start+new key": (moves.BIND, moves.BIND_SECRET),
+    "at:start+aged channel": (moves.change_of(None), moves.OWN_CHANNEL.channel_id),
 }
 
 
@@ -180,12 +175,10 @@ def played(made: Deriver, one: Derived, at: dict[str, Place]) -> tuple[Played, i
     elif one.head == Gain.LISTING:
         payload = moves.listing(budget_cents=made._budget)  # noqa: SLF001 - as above
         secret = moves.LISTED.destination_id
-    elif one.head.endswith(tuple(HEADS)):
-        payload, secret = next(HEADS[name] for name in HEADS if one.head.endswith(name))
-        aged = one.head.endswith(("+key", "+aged channel"))
+    elif one.head in HEADS:
+        payload, secret = HEADS[one.head]
+        aged = one.head in ("at:start+key", "at:start+aged channel")
         minutes -= NEWCOMER_PERIOD // MINUTE if aged else 0
-    elif one.action == ActionType.CONTACT_CHANGE and moves.WITHOUT in one.head:
-        payload = moves.removal_of(place.account.channels[0])
     else:
         payload = moves.change_of(place.account.channels[0])
         secret = moves.OWN_CHANNEL.channel_id

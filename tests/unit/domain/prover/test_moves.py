@@ -282,7 +282,6 @@ STATES = (
     Enrolment(authenticators=(APP, ROAMING_KEY), channels=(SMS,), lock=LOCKS[1]),
     Enrolment(authenticators=(PHONE_KEY,), channels=(EMAIL, DESKTOP), contact=True),
     Enrolment(authenticators=(APP, DESKTOP_KEY), channels=()),
-    Enrolment(authenticators=(), channels=(EMAIL, DESKTOP)),
 )
 
 
