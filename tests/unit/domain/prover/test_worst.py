@@ -15,6 +15,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import MAX_VALUE_CENTS, SMALL_SUM_CENTS
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.vocabulary import KNOWN
 from twinlock.domain.prover import moves
 from twinlock.domain.prover.capabilities import Capability
 from twinlock.domain.prover.enrolment import DESKTOP_KEY, NOW, account_of
@@ -22,7 +23,7 @@ from twinlock.domain.prover.model import Deriver
 from twinlock.domain.prover.probing import facts, proposed, taken, with_shown
 from twinlock.domain.prover.sums import sums_of
 from twinlock.domain.prover.theorem import verdicts
-from twinlock.domain.prover.worst import Worst
+from twinlock.domain.prover.worst import OPEN_FACTS, Worst
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Never
 
@@ -225,3 +226,17 @@ when { context.scopes.contains("trade") };
     assert policy.statutes.matching(found.action, policy.statutes.context(found))
     named = {one.rule_id for some in worst.matching(found) for one in some}
     assert "api_key.create.trades" not in named
+
+
+# What a probe finds by the gate, and what it takes for the mildest that it can be.
+GATHERED = """
+api_key approvals budget_cents class day_cents destination enrolling factors has_channel
+held_seconds narrow proved risk roots_enrolled roots_shown scopes session signalled value_cents
+value_unknown wanted_elsewhere within_announced
+"""
+
+
+def test_of_every_fact_it_is_known_whether_a_probe_knows_it() -> None:
+    """A new fact of the vocabulary is thought about here, before a statute reads it."""
+    assert set(GATHERED.split()).isdisjoint(OPEN_FACTS)
+    assert set(GATHERED.split()) | OPEN_FACTS == set(KNOWN)
