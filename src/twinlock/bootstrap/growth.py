@@ -13,7 +13,7 @@ from twinlock.domain.policy.version import Policy, header_of, policy_digest
 from twinlock.domain.prover.growth import Growth
 from twinlock.domain.prover.growth import growth as growth_between
 from twinlock.domain.prover.sums import sums_of
-from twinlock.domain.prover.words import exits_in_words, length, sum_in_words
+from twinlock.domain.prover.words import exits_in_words, since, sum_in_words
 
 
 def growth(in_force: bytes, proposed: bytes) -> tuple[NamedAttack, ...]:
@@ -49,7 +49,7 @@ def attacks_between(one: Policy, other: Policy) -> tuple[tuple[str, ...], tuple[
 
 def _told(some: Iterable[Growth]) -> tuple[str, ...]:
     return tuple(
-        f"{' + '.join(one.capabilities)}: {length(one.minutes)}, by {exits_in_words(one.exits)},"
+        f"{' + '.join(one.capabilities)}: {since(one.minutes)}, by {exits_in_words(one.exits)},"
         f" {sum_in_words(one.cents)}, in {one.states} states, as in {one.example}"
         for one in some
     )

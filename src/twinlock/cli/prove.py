@@ -21,7 +21,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.prover.capabilities import Assumptions
 from twinlock.domain.prover.proof import NamedAttack, Proof
 from twinlock.domain.prover.theorem import NEVER
-from twinlock.domain.prover.words import length
+from twinlock.domain.prover.words import length, since
 from twinlock.range.profiles import DEFAULT, PROFILES, rules_of
 
 NOT_PROVED = 1
@@ -126,8 +126,7 @@ def in_words(proof: Proof) -> str:
     if narrow:
         first = min(one.small_from for one in narrow if one.small_from is not None)
         lines.append(
-            f"  {len(narrow):,} of all are narrow: fewer take a small sum a day there, from"
-            f" {length(first)} on"
+            f"  in {len(narrow):,} of all fewer take a small sum a day, from {length(first)} on"
         )
     short = [one for one in proof.attacks if one.counted and len(one.capabilities) <= proof.k]
     seen: dict[tuple[str, ...], NamedAttack] = {}
@@ -135,8 +134,8 @@ def in_words(proof: Proof) -> str:
         seen.setdefault(one.capabilities, one)
     for one in list(seen.values())[:SHOWN_MOST]:
         lines.append("")
-        lines.append(f"{' + '.join(one.capabilities)}: {length(one.minutes)}, as in {one.example}")
-        lines += [f"  {length(step.minute)}: {step.says}" for step in one.path]
+        lines.append(f"{' + '.join(one.capabilities)}: {since(one.minutes)}, as in {one.example}")
+        lines += [f"  {since(step.minute)}: {step.says}" for step in one.path]
     if len(seen) > SHOWN_MOST:
         lines += [
             "",

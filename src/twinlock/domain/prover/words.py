@@ -108,6 +108,11 @@ def length(minutes: int) -> str:
     return f"{minutes} minutes"
 
 
+def since(minutes: int) -> str:
+    """Return after how long something is so."""
+    return length(minutes) if minutes else "at once"
+
+
 def sum_in_words(cents: int) -> str:
     """Return how much leaves a day, in words."""
     return "any sum" if cents >= KNOWN_CENTS_MOST else f"US${cents // 100:,} a day"

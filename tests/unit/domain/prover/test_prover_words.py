@@ -15,6 +15,7 @@ from twinlock.domain.prover.words import (
     path_of,
     says,
     sentence,
+    since,
     sum_in_words,
 )
 
@@ -113,6 +114,7 @@ def test_lengths_lists_sums_and_exits_in_words() -> None:
         "2 days",
         "25 hours",
     ]
+    assert [since(one) for one in (0, 1440)] == ["at once", "1 day"]
     assert joined(["a"]) == "a"
     assert joined(["a", "b", "c"]) == "a, b and c"
     assert sum_in_words(KNOWN_CENTS_MOST) == "any sum"
