@@ -161,7 +161,7 @@ BUGS = (
         name="narrow accounts need no second root",
         of="default",
         change=dropped("narrow.exits.second_root"),
-        adds="phone_malware 168, pc_malware 768",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
     ),
     Bug(
         name="narrow accounts with one root send any sum",
@@ -190,7 +190,7 @@ BUGS = (
         change=changed(
             "context.has_channel", "!context.has_channel", rule="narrow.exits.second_root"
         ),
-        adds="phone_malware 168, pc_malware 768",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
     ),
     Bug(
         name="nobody waits for a new address",
