@@ -13,6 +13,7 @@ states, the others where one feature is there, or is not.
 """
 
 import argparse
+import gc
 import math
 import statistics
 import sys
@@ -43,15 +44,20 @@ from support.reference_policies import (
     policy,
 )
 
+from twinlock.bootstrap.proving import Prover
 from twinlock.domain.bounds import CERTIFICATE_BYTES_MOST
 from twinlock.domain.canonical import encode
+from twinlock.domain.prover import enrolment
 from twinlock.domain.prover.certificate import accepted
+from twinlock.domain.prover.claims import Whole, question
 from twinlock.domain.prover.closure import Rule, attacks, minimal_sets
 from twinlock.domain.prover.covering import (
     certify,
     claim_of,
     question_of,
 )
+from twinlock.domain.prover.system import solved
+from twinlock.range.profiles import DEFAULT, STRICT, rules_of
 
 MILLI = 1e3
 MEGA = 1e6
@@ -306,8 +312,32 @@ def _one_by_one(many: Many) -> float:
     return taken / len(some) * many.states
 
 
+def of_a_profile(rounds: int, *, profile: str, bases: int | None) -> None:
+    """Print what it takes to prove a shipped profile, each step in this one process."""
+    print("\n| of all states | rules | fewer than 2 | all sets | certificate | checked | bytes |")
+    rows = [_proved(profile, bases) for _ in range(rounds)]
+    middle = [statistics.median(column) for column in zip(*rows, strict=True)]
+    print(f"| {profile}: ms | {' | '.join(f'{value:,.0f}' for value in middle)} |")
+
+
+def _proved(profile: str, bases: int | None) -> tuple[float, ...]:
+    """Return the milliseconds of each step, and the certificate's bytes."""
+    book = rules_of(profile)
+    prover = Prover(bases=tuple(enrolment.bases())[:: bases or 1])
+    ms_of_rules, systems = timed(prover.systems, book)
+    ms_of_two, _ = timed(lambda: [solved(one, most=1) for one in systems])
+    ms_of_all, _ = timed(lambda: [solved(one) for one in systems])
+    asked = question(Whole(systems), k=2)
+    ms_made, certificate = timed(certify, asked, policy=POLICY)
+    data = encode(certificate)
+    gc.collect()
+    gc.freeze()  # Whoever checks has not made all this before.
+    ms_checked, _ = timed(accepted, data, asked, policy=POLICY)
+    return ms_of_rules, ms_of_two, ms_of_all, ms_made, ms_checked, len(data)
+
+
 def main() -> None:
-    """Print three tables."""
+    """Print four tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="one small round, to see that it runs")
@@ -316,10 +346,13 @@ def main() -> None:
         grow(SHAPES[:1], 1)
         references(1)
         many_states(1, channels=CHANNEL_COUNTS[:1], shapes=SHAPES[:1], states=STATES[:2])
+        of_a_profile(1, profile=DEFAULT, bases=45)
         return
     grow((*SHAPES, LARGER), asked.rounds)
     references(asked.rounds)
     many_states(asked.rounds, channels=CHANNEL_COUNTS, shapes=SHAPES, states=STATES)
+    for profile in (DEFAULT, STRICT):
+        of_a_profile(min(asked.rounds, 3), profile=profile, bases=None)
 
 
 if __name__ == "__main__":
