@@ -93,6 +93,17 @@ def test_what_two_roots_added_is_a_root_of_its_own_at_once() -> None:
     assert root(friends, now=friends.bound_at) == root(DAVES, now=NOON)
 
 
+def a_second_friend(gate: Gate, key: Passkey, *, friend_asks: bool) -> Passkey:
+    """Have one friend join by ``key`` alone, and another by both; return the other one's key."""
+    gate.prove(gate.propose(*add_member(DAVE.name)).action_id, key)
+    friends = joined(gate, DAVES)
+    agrees(gate, asks(gate, tighten(0), key), friends)
+    first, other = (friends, key) if friend_asks else (key, friends)
+    payload, secret = add_member(CAROL.name)
+    agrees(gate, asks(gate, payload, first, secret), other)
+    return joined(gate, CAROLS)
+
+
 @pytest.mark.parametrize(
     ("key", "channels"), [(DESKTOP_KEY, (EMAIL, DESKTOP)), (SYNCED, (EMAIL, SMS))]
 )
@@ -102,13 +113,7 @@ def test_a_second_friend_whom_the_first_agrees_to_makes_it_no_wider(
 ) -> None:
     """Prevents: all that an account has, on day 15 of a phone or computer taken whole."""
     gate = Gate.of(an_account(PASSWORD, key, channels=channels))
-    gate.prove(gate.propose(*add_member(DAVE.name)).action_id, key)
-    friends = joined(gate, DAVES)
-    agrees(gate, asks(gate, tighten(0), key), friends)
-    first, other = (friends, key) if friend_asks else (key, friends)
-    payload, secret = add_member(CAROL.name)
-    agrees(gate, asks(gate, payload, first, secret), other)
-    second = joined(gate, CAROLS)
+    second = a_second_friend(gate, key, friend_asks=friend_asks)
 
     assert root(second, now=gate.now) == root(key, now=NOON)
     asks(gate, send(5_000, to=NEW_ADDRESS), second)
@@ -121,13 +126,7 @@ def test_a_second_friend_falls_with_the_key_that_made_the_first(friend_asks: boo
     """Prevents: whoever stays in when the thief's own key is undone."""
     hers = replace(a_passkey("aut_hers", bound_at=NOON - DAY), entry=77, born_of=PHONE)
     gate = Gate.of(an_account(PASSWORD, SYNCED, hers, channels=(EMAIL, SMS)))
-    gate.prove(gate.propose(*add_member(DAVE.name)).action_id, hers)
-    friends = joined(gate, DAVES)
-    agrees(gate, asks(gate, tighten(0), hers), friends)
-    first, other = (friends, hers) if friend_asks else (hers, friends)
-    payload, secret = add_member(CAROL.name)
-    agrees(gate, asks(gate, payload, first, secret), other)
-    joined(gate, CAROLS)
+    a_second_friend(gate, hers, friend_asks=friend_asks)
 
     gate.prove(gate.propose(repudiate(hers)).action_id, SYNCED)
     left = [one.authenticator_id for one in gate.account.authenticators]
