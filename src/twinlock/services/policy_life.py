@@ -192,10 +192,9 @@ class PolicyLife:
             raise MalformedError("no version is proposed by this")
         if policy_digest(header_of(text)) != act.digest:
             raise MalformedError("the officer signed another version than this file holds")
-        platform = (await self._acts.read()).platform
-        self._compare(await self._grown(platform, text), act.growth)
         # Prevents: a text that is kept for ever because somebody who is no officer named it.
-        said(platform, signed, log=self._log, now=self._clock.now(database_at=None))
+        platform = await self._hear(signed)
+        self._compare(await self._grown(platform, text), act.growth)
         await self._texts.keep(text)
         return await self._say(signed)
 
@@ -214,8 +213,10 @@ class PolicyLife:
         act = checked(signed).said.act
         if not isinstance(act, OfProposal):
             raise MalformedError("this is said about no proposal")
+        platform = await self._hear(signed)
         if not isinstance(act, Withdraw):
-            await self._check_growth(act)
+            growth = platform.versions.proposals[act.proposal].growth
+            self._compare(await self._grown(platform, await self._text(act.digest)), growth)
         return await self._say(signed)
 
     async def life(self) -> Life:
@@ -236,14 +237,14 @@ class PolicyLife:
         )
         return await self._tell(chain, done=isinstance(signed.said.act, Activate | Withdraw))
 
-    async def _check_growth(self, act: Approve | AcceptGrowth | Activate) -> None:
+    async def _hear(self, signed: Signed) -> Platform:
+        """Return the platform as it is, where an officer may say this now.
+
+        What is refused anyhow (a wait is not over) is so at once: to find what grows takes a while.
+        """
         platform = (await self._acts.read()).platform
-        proposal = platform.versions.proposals.get(act.proposal)
-        if proposal is None or proposal.digest != act.digest:
-            return  # It is refused for what it names, and so is another growth.
-        if not isinstance(act, Approve) and act.growth != proposal.growth:
-            return
-        self._compare(await self._grown(platform, await self._text(act.digest)), proposal.growth)
+        said(platform, signed, log=self._log, now=self._clock.now(database_at=None))
+        return platform
 
     def _compare(self, attacks: tuple[NamedAttack, ...], growth: str) -> None:
         found = growth_digest(attacks)

@@ -193,6 +193,16 @@ async def test_words_about_what_nobody_proposed_so_are_refused_before_the_prover
     assert stage.proved == asked
 
 
+async def test_an_activation_before_its_time_asks_no_prover(stage: Stage) -> None:
+    await stage.texts.keep(STRICT.text)
+    number = stage.board.propose(ADA, STRICT.name.digest)
+    stage.board.does(BEN, stage.board.approval(number))
+
+    with pytest.raises(PolicyNotReadyError):
+        await stage.does(CLEO, stage.board.activation(number))
+    assert stage.proved == 0
+
+
 async def test_a_proposal_is_of_the_file_that_comes_with_it(stage: Stage) -> None:
     signed = ADA.signs((await stage.use.draft(LAX.text)).act, at=stage.board.now)
 
