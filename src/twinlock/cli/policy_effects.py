@@ -7,12 +7,15 @@ from twinlock.domain.policy.shadows import Effect, State
 
 
 def effect_notes(effects: Iterable[Effect], lines: Mapping[str, int]) -> Iterator[str]:
-    """Give a line for each rule that changes no answer, or of which nobody can say."""
+    """Give the rules that change no answer, or of which nobody can say: a line for each reason."""
+    alike: dict[str, list[str]] = {}
     for one in effects:
         if one.state in (State.SHADOWED, State.UNSEEN):
             line = lines.get(one.rule, 0)
-            where = f", line {line}" if line else ""
-            yield f"note: {one.state.value}: {one.rule}{where}: {_says(one)}"
+            where = f" (line {line})" if line else ""
+            alike.setdefault(f"{one.state.value}: {_says(one)}", []).append(f"{one.rule}{where}")
+    for says, rules in alike.items():
+        yield f"note: {says}: {', '.join(rules)}"
 
 
 def effect_table(effects: Iterable[Effect]) -> Iterator[str]:
