@@ -128,7 +128,7 @@ async def spend_honestly(client: Client, clock: PutForward, *, rp_id: str, origi
     channels += [{"kind": "desktop", "address": "alices-desktop"}]
     opening, key = {"channels": channels}, f"open-{ENTROPY.draw(8).hex()}"
     account = (await client.open_account(opening, key=key))["account_id"]
-    phone = SoftwareAuthenticator(ENTROPY.draw(32))
+    phone = SoftwareAuthenticator(ENTROPY.draw(32), synced=True)
 
     def ceremony(challenge: str) -> Ceremony:
         return Ceremony(challenge=from_b64url(challenge), origin=origin, rp_id=rp_id)

@@ -148,41 +148,41 @@ BUGS = (
         of="default",
         change=dropped("narrow.destination.add.waits"),
         adds="password 768, sms_receive 48, phone_malware 24, pc_malware 24, "
-        "passkey_provider 24, notice_provider 48",
+        "passkey_provider 24, hw_key 24, notice_provider 48",
     ),
     Bug(
         name="narrow accounts pay new addresses as fast as others",
         of="default",
         change=dropped("narrow.exits.new_destination_waits"),
         adds="password 768, sms_receive 48, phone_malware 24, pc_malware 24, "
-        "passkey_provider 24, notice_provider 48",
+        "passkey_provider 24, hw_key 24, notice_provider 48",
     ),
     Bug(
         name="narrow accounts need no second root",
         of="default",
         change=dropped("narrow.exits.second_root"),
-        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168, hw_key 168",
     ),
     Bug(
         name="narrow accounts with one root send any sum",
         of="default",
         change=dropped("narrow.exits.too_much"),
         adds="password 912, sms_receive 192, phone_malware 168, pc_malware 168, "
-        "passkey_provider 168, notice_provider 192",
+        "passkey_provider 168, hw_key 168, notice_provider 192",
     ),
     Bug(
         name="narrow accounts send a hundred times as much",
         of="default",
         change=changed("100000", "10000000", rule="narrow.exits.too_much"),
         adds="password 912, sms_receive 192, phone_malware 168, pc_malware 168, "
-        "passkey_provider 168, notice_provider 192",
+        "passkey_provider 168, hw_key 168, notice_provider 192",
     ),
     Bug(
         name="narrow accounts wait three days",
         of="default",
         change=changed("604800", "259200", rule="narrow.destination.add.waits"),
         adds="password 816, sms_receive 96, phone_malware 72, pc_malware 72, "
-        "passkey_provider 72, notice_provider 96",
+        "passkey_provider 72, hw_key 72, notice_provider 96",
     ),
     Bug(
         name="a narrow account's second root is asked for where there is no channel",
@@ -190,7 +190,7 @@ BUGS = (
         change=changed(
             "context.has_channel", "!context.has_channel", rule="narrow.exits.second_root"
         ),
-        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168, hw_key 168",
     ),
     Bug(
         name="nobody waits for a new address",
@@ -209,7 +209,7 @@ BUGS = (
         of="default",
         change=dropped("exits.daily_limit"),
         adds="sms_receive 768, phone_malware 744, pc_malware 744, passkey_provider 768, "
-        "notice_provider 768",
+        "hw_key 768, notice_provider 768",
     ),
     Bug(
         name="one exit that had a rule of its own has none",
@@ -222,7 +222,7 @@ BUGS = (
         name="narrow accounts are like others",
         of="strict",
         change=dropped("narrow.exits.none", "strict"),
-        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168, hw_key 168",
     ),
     Bug(
         name="a listed address counts after the law's day",
@@ -438,22 +438,25 @@ BUGS = (
         name="saved codes prove everything",
         of=LAX,
         patch=("twinlock.domain.proving.recovery_helps", lambda *_: True),
-        adds=(
-            "phone_malware+pc_malware 0, phone_malware+hw_key 0, pc_malware+recovery_code 0,"
-            " hw_key+recovery_code 0"
-        ),
+        adds="phone_malware+hw_key 0, hw_key+recovery_code 0",
     ),
     Bug(
         name="only the phone makes an account narrow",
         of="default",
         patch=(f"{GATHER}.is_narrow", phone_alone),
-        adds="pc_malware 24",
+        adds="phone_malware 768, pc_malware 24",
+    ),
+    Bug(
+        name="a passkey that is built in lives in the phone",
+        of="default",
+        patch=("twinlock.domain.policy.narrow.built_in", lambda _: False),
+        adds="phone_malware 768, pc_malware 24",
     ),
     Bug(
         name="no account is narrow",
         of="strict",
         patch=(f"{GATHER}.is_narrow", lambda *_, **__: False),
-        adds="phone_malware 168, pc_malware 168, passkey_provider 168",
+        adds="phone_malware 168, pc_malware 168, passkey_provider 168, hw_key 168",
     ),
 )
 

@@ -144,8 +144,8 @@ async def with_two_keys(service: Service) -> tuple[Customer, SoftwareAuthenticat
     await alice.open("email", "desktop")
     await alice.bind_password()
     await alice.bind_passkey()
-    first, second = alice.passkey, SoftwareAuthenticator(b"alice/second".ljust(32, b"."))
-    alice.passkey = second
+    first = alice.passkey
+    alice.passkey = second = SoftwareAuthenticator(b"alice/second".ljust(32, b"."), synced=True)
     await alice.bind_passkey()
     alice.passkey = first
     await alice.sign_in()

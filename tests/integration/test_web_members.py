@@ -37,7 +37,7 @@ class Colleague:
     @classmethod
     def called(cls, name: str, web: Web, alice: Customer) -> "Colleague":
         seed = f"{name}/the colleague".encode().ljust(32, b".")
-        return cls(web, alice, name, SoftwareAuthenticator(seed))
+        return cls(web, alice, name, SoftwareAuthenticator(seed, synced=True))
 
     async def invited(self) -> tuple[str, dict[str, object]]:
         offered = await self.alice.client.offer(self.alice.account_id, "member", name=self.name)

@@ -36,7 +36,7 @@ def narrow(
     account: Account, *shown: Authenticator, to: DestinationState = DestinationState.NEW
 ) -> bool:
     roots = tuple(sorted({root(one, now=NOON) or "" for one in shown} - {""}))
-    return is_narrow(account, roots, to, floor=account.floor, now=NOON)
+    return is_narrow(account, roots, to, whole=account, floor=account.floor, now=NOON)
 
 
 @given(keys=sets_of_keys, channels=sets_of_channels, to=destinations, more=st.data())

@@ -41,7 +41,7 @@ async def test_a_small_sum_leaves_a_narrow_account_after_a_week() -> None:
 
 
 async def test_two_capabilities_steal_within_thousands_of_moves() -> None:
-    found = [await attacked(DEFAULT, seed=seed, moves=1_500, k=2) for seed in range(1, 5)]
+    found = [await attacked(DEFAULT, seed=seed, moves=1_500, k=2) for seed in range(5, 8)]
 
     assert any(one.beyond for one in found)
 

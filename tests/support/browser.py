@@ -143,8 +143,14 @@ class Visitor:
         return answer.status
 
     async def add_authenticator(self, *, transport: str = "internal") -> str:
-        """Plug a virtual authenticator in, which knows its person; return its name."""
+        """Plug a virtual authenticator in, which knows its person; return its name.
+
+        What is built in is synced, as a phone's passkeys are.
+        """
+        synced = transport == "internal"
         options = {
+            "defaultBackupEligibility": synced,
+            "defaultBackupState": synced,
             "protocol": "ctap2",
             "ctap2Version": "ctap2_1",
             "transport": transport,

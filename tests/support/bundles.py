@@ -513,7 +513,7 @@ def checkpoint(
 
 
 def passkey_of(authenticator: SoftwareAuthenticator, account: Account) -> Passkey:
-    """Return the record of ``authenticator`` as it is bound; a new one, so no entry yet."""
+    """Return the record of ``authenticator``, synced, as it is bound: no entry yet."""
     return Passkey(
         authenticator_id=AuthenticatorId(f"aut_{tail(authenticator.credential_id[:16])}"),
         member_id=account.member_id,
@@ -521,7 +521,7 @@ def passkey_of(authenticator: SoftwareAuthenticator, account: Account) -> Passke
         entry=0,
         credential_id=b64url(authenticator.credential_id),
         public_key=b64url(authenticator.public_key),
-        backup_eligible=False,
+        backup_eligible=True,
     )
 
 
@@ -572,4 +572,4 @@ def a_withdrawal(account: AccountId, *, to: str = PAYEE, dollars: int = 50) -> W
 
 
 def phone(name: str = "alice's phone") -> SoftwareAuthenticator:
-    return SoftwareAuthenticator(hashlib.sha256(name.encode()).digest())
+    return SoftwareAuthenticator(hashlib.sha256(name.encode()).digest(), synced=True)

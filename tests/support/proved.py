@@ -9,8 +9,8 @@ from twinlock.domain.prover import enrolment
 from twinlock.domain.prover.capabilities import TABLE, Assumptions, Capability, counted
 from twinlock.domain.prover.enrolment import (
     APP,
+    BUILT_IN_KEY,
     CHANNELS,
-    DESKTOP_KEY,
     PHONE_KEY,
     ROAMING_KEY,
     Enrolment,
@@ -34,10 +34,11 @@ FEW = tuple(
         ((), (EMAIL, DESKTOP)),
         ((APP,), (EMAIL, SMS)),
         ((APP, PHONE_KEY), (EMAIL, SMS, DESKTOP)),
-        ((DESKTOP_KEY,), (EMAIL, DESKTOP)),
+        ((BUILT_IN_KEY,), (EMAIL, DESKTOP)),
         ((ROAMING_KEY,), (EMAIL,)),
         ((PHONE_KEY, ROAMING_KEY), (EMAIL, SMS)),
-        ((PHONE_KEY, DESKTOP_KEY), ()),
+        ((PHONE_KEY, ROAMING_KEY), ()),
+        ((BUILT_IN_KEY, ROAMING_KEY), ()),
     )
 )
 GUARDED = enrolment.guarded(FEW[7])[1:]  # By each kind of lock, and by a contact.

@@ -179,7 +179,7 @@ class Customer:
         self.client = service.client
         self.name = name
         self.account_id = ""
-        self.passkey = SoftwareAuthenticator(self._seed("passkey"))
+        self.passkey = SoftwareAuthenticator(self._seed("passkey"), synced=True)
         self.device = SoftwareDevice(self._seed("device"))
         self.app: TotpApp | None = None
         self.session_id = ""

@@ -277,8 +277,8 @@ PAYLOAD_BYTES = payload_bytes(a_withdrawal(ALICE))
         ({"client_data": {"type": "payment.get"}}, ProofFault.WRONG_KIND),
         ({"user_verified": False}, ProofFault.USER_NOT_VERIFIED),
         ({"user_present": False}, ProofFault.USER_NOT_PRESENT),
-        ({"backup_eligible": True}, ProofFault.BACKUP_FLAGS_CHANGED),
-        ({"backed_up": True}, ProofFault.BACKUP_FLAGS_CHANGED),
+        ({"backup_eligible": False}, ProofFault.BACKUP_FLAGS_CHANGED),
+        ({"backup_eligible": False, "backed_up": False}, ProofFault.BACKUP_FLAGS_CHANGED),
     ],
 )
 def test_an_assertion_made_otherwise_is_no_consent(
@@ -410,7 +410,7 @@ def bind(forger: Forger, **changes: object) -> None:
         pytest.param({"authenticator": "totp"}, id="an authenticator app"),
         pytest.param({"credential": "digest of a secret"}, id="a digest"),
         pytest.param({"credential": "{}"}, id="nothing"),
-        pytest.param({"credential": '{"backup_eligible": false}'}, id="another spelling"),
+        pytest.param({"credential": '{"backup_eligible": true}'}, id="another spelling"),
     ],
 )
 def test_a_binding_of_what_is_no_passkey_is_refused(changes: dict[str, object]) -> None:
@@ -437,7 +437,7 @@ def test_a_binding_entry_with_another_payload_is_refused() -> None:
         ),
         pytest.param({"public_key": HASH}, CONSENT, F.ASSERTION_REFUSED, id="no key"),
         pytest.param({"credential_id": HASH}, CONSENT, F.ASSERTION_REFUSED, id="another id"),
-        pytest.param({"backup_eligible": True}, CONSENT, F.ASSERTION_REFUSED, id="a synced key"),
+        pytest.param({"backup_eligible": False}, CONSENT, F.ASSERTION_REFUSED, id="one of a kind"),
         pytest.param({"public_key": "="}, BINDINGS, F.BINDING_NOT_A_PASSKEY, id="no base64url"),
         pytest.param({"extra": 1}, BINDINGS, F.BINDING_NOT_A_PASSKEY, id="an unknown member"),
     ],

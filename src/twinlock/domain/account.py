@@ -274,6 +274,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dic
     rings: Rings = Rings()  # how much its owner was told of late
     undercut_at: int = 0  # the same: when less than the floor last undid something
     fell_at: int = 0  # the same: the last repudiation under a lock of both keys
+    shed_at: int = 0  # the same: when a passkey that is built into some device was last removed
     picked_at: int = 0  # the same: when it was last picked, and nothing left it for a while
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     signals: Signals = Signals()  # what other parties said happened at theirs

@@ -1,10 +1,13 @@
 """Copies of a state in which one part is another: what ``replay.apply`` is written in."""
 
+from datetime import datetime
+from math import ceil
 from typing import Any
 
 from msgspec.structs import replace
 
 from twinlock.domain.account import State
+from twinlock.domain.authenticators.model import Authenticator, built_in
 from twinlock.domain.forgetting import naming, versions_of
 from twinlock.domain.ids import ActionId
 from twinlock.domain.listed import Destination
@@ -13,6 +16,14 @@ from twinlock.domain.listed import Destination
 def with_account(state: State, **changes: Any) -> State:  # noqa: ANN401 - msgspec checks the fields
     """Return ``state`` with an account of which ``changes`` are true."""
     return replace(state, account=replace(state.account, **changes))
+
+
+def with_left(state: State, left: tuple[Authenticator, ...], *, at: datetime) -> State:
+    """Return ``state`` where ``left`` are the authenticators that nobody removed at ``at``."""
+    account = state.account
+    shed = any(built_in(one) for one in account.authenticators if one not in left)
+    when = ceil(at.timestamp()) if shed else account.shed_at
+    return with_account(state, authenticators=left, shed_at=when)
 
 
 def with_action(whole: State, action_id: ActionId, /, **changes: Any) -> State:  # noqa: ANN401 - msgspec checks them

@@ -28,7 +28,13 @@ from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     WEAK_SITTING,
 )
-from twinlock.domain.changing import with_account, with_action, with_destination, with_listed
+from twinlock.domain.changing import (
+    with_account,
+    with_action,
+    with_destination,
+    with_left,
+    with_listed,
+)
 from twinlock.domain.deliveries import noted
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
@@ -199,7 +205,7 @@ def _apply_identity(state: State, event: IdentityEvent) -> State:
             return with_account(state, authenticators=(*others, one))
         case AuthenticatorRemoved(authenticator_id=gone):
             left = tuple(one for one in account.authenticators if one.authenticator_id != gone)
-            return with_account(state, authenticators=left)
+            return with_left(state, left, at=event.at)
         case SessionStarted(session=session, visit=visit):
             return _remember(_start_session(state, session), visit, at=event.at)
         case SessionEnded(session_id=session_id):

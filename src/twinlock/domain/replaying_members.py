@@ -5,7 +5,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, State
-from twinlock.domain.changing import with_account
+from twinlock.domain.changing import with_account, with_left
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import MemberJoined, MemberLeft, QuorumSet
 from twinlock.domain.ids import MemberId
@@ -26,7 +26,8 @@ def with_members_after(state: State, event: MembersEvent) -> State:
                 authenticators=(*account.authenticators, passkey),
             )
         case MemberLeft(member_id=gone):
-            return replace(state, account=_without(account, gone))
+            left = tuple(one for one in account.authenticators if one.member_id != gone)
+            return with_left(replace(state, account=_without(account, gone)), left, at=event.at)
         case QuorumSet(quorum=quorum):
             return with_account(state, quorum=quorum)
         case _:
@@ -47,5 +48,4 @@ def _without(account: Account, gone: MemberId) -> Account:
         members=left,
         throttle=without(account.throttle, number),
         known_throttle=without(account.known_throttle, number),
-        authenticators=tuple(one for one in account.authenticators if one.member_id != gone),
     )

@@ -118,6 +118,7 @@ _PASSED: Mapping[str, Any] = MappingProxyType(  # What passes, as if it had; the
         "rings": Rings(),
         "undercut_at": 0,
         "fell_at": 0,
+        "shed_at": 0,
         "picked_at": 0,
         "lock": Lock(days=LOCK_DAYS_MOST),
         "sim_changed_at": None,

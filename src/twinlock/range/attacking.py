@@ -68,7 +68,7 @@ _NAMED = {
     Mean.PASSWORD: enrolment.PASSWORD.authenticator_id,
     Mean.TOTP: enrolment.APP.authenticator_id,
     Mean.PHONE_KEY: enrolment.PHONE_KEY.authenticator_id,
-    Mean.DESKTOP_KEY: enrolment.DESKTOP_KEY.authenticator_id,
+    Mean.BUILT_IN_KEY: enrolment.BUILT_IN_KEY.authenticator_id,
     Mean.ROAMING_KEY: enrolment.ROAMING_KEY.authenticator_id,
     Gain.KEY: moves.OWN_KEY.authenticator_id,
     Mean.SAVED_CODE: enrolment.SAVED.authenticator_id,

@@ -55,7 +55,7 @@ class BreakIn:
     owner: Customer
     start: datetime
     hers: LiveSession
-    desktop: Belongings = field(default_factory=Belongings)
+    built_in: Belongings = field(default_factory=Belongings)
     own: Belongings = field(default_factory=Belongings)
     keys: dict[str, SoftwareKey] = field(default_factory=dict)
     device: SoftwareDevice | None = None
@@ -225,7 +225,7 @@ class BreakIn:
             (Mean.PASSWORD, Proof.PASSWORD, hers),
             (Mean.TOTP, Proof.TOTP, hers),
             (Mean.PHONE_KEY, Proof.PASSKEY, hers),
-            (Mean.DESKTOP_KEY, Proof.PASSKEY, self.desktop),
+            (Mean.BUILT_IN_KEY, Proof.PASSKEY, self.built_in),
             (Mean.ROAMING_KEY, Proof.HARDWARE_KEY, hers),
             (Gain.KEY, Proof.HARDWARE_KEY, self.own),
             (Mean.SAVED_CODE, Proof.RECOVERY_CODE, hers),
@@ -291,8 +291,8 @@ async def _set_up(venue: Venue, script: Script) -> BreakIn:
         channels = [_opening(one) for one in state.channels]
         opening = {"channels": channels, "destinations": [place] if state.planted else []}
         owner = await Customer.open(venue, "alice", opening)
-        desktop = Belongings()
-        for word, made in _bindings(script, owner, desktop):
+        built_in = Belongings(synced=False)
+        for word, made in _bindings(script, owner, built_in):
             payload = await owner.draft_binding(word, made)
             bound = await owner.propose(ActionType.AUTHENTICATOR_BIND, payload)
             if bound.answer is not Answer.ALLOW:
@@ -311,7 +311,7 @@ async def _set_up(venue: Venue, script: Script) -> BreakIn:
         owner=owner,
         start=venue.now,
         hers=hers,
-        desktop=desktop,
+        built_in=built_in,
         keys=keys,
     )
 
@@ -321,13 +321,13 @@ def _opening(channel: Channel) -> dict[str, str]:
 
 
 def _bindings(
-    script: Script, owner: Customer, desktop: Belongings
+    script: Script, owner: Customer, built_in: Belongings
 ) -> list[tuple[Proof, Belongings]]:
     """Return what the owner binds, and who keeps what makes its proofs."""
     words = {
         enrolment.APP.authenticator_id: (Proof.TOTP, owner.own),
         enrolment.PHONE_KEY.authenticator_id: (Proof.PASSKEY, owner.own),
-        enrolment.DESKTOP_KEY.authenticator_id: (Proof.PASSKEY, desktop),
+        enrolment.BUILT_IN_KEY.authenticator_id: (Proof.PASSKEY, built_in),
         enrolment.ROAMING_KEY.authenticator_id: (Proof.HARDWARE_KEY, owner.own),
         enrolment.SAVED.authenticator_id: (Proof.RECOVERY_CODE, owner.own),
     }

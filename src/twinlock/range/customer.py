@@ -58,7 +58,8 @@ class Belongings:
     """What makes proofs: a password, an app, keys. Not all of it need be bound.
 
     ``codes`` are saved ones that nobody has shown, ``spent`` is the last one that was accepted;
-    ``new_channel`` says that codes are read on the channel that was added.
+    ``new_channel`` says that codes are read on the channel that was added; ``synced`` that its
+    passkeys are, or else stay in the device that made them.
     """
 
     password: str = ""
@@ -68,6 +69,7 @@ class Belongings:
     codes: list[str] = field(default_factory=list)
     spent: str = ""
     new_channel: bool = False
+    synced: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -308,10 +310,11 @@ class Customer:
             raise NotPlayableError(f"authenticator {str(word)!r} cannot be bound yet")
         offered = await self.venue.client.offer(self.account_id, Proof.PASSKEY.value)
         roaming = word == Proof.HARDWARE_KEY
+        inside = ("internal", "hybrid") if made.synced else ("internal",)
         key = SoftwareAuthenticator(
             self.venue.draw(),
-            synced=not roaming,
-            transports=("usb",) if roaming else ("internal", "hybrid"),
+            synced=made.synced and not roaming,
+            transports=("usb",) if roaming else inside,
         )
         made.keys[Proof(word)] = key
         return {

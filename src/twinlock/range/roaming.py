@@ -237,7 +237,9 @@ async def live(
         await thief.move(number)
         made.append(number)
     stolen = [one for one in ground.left if one.action.action_id in thief.asked]
-    narrow = is_narrow(account, (), DestinationState.NEW, floor=account.floor, now=NOW)
+    narrow = is_narrow(
+        account, (), DestinationState.NEW, whole=account, floor=account.floor, now=NOW
+    )
     return Lived(
         moves=ground.given[Speaker.THIEF],
         numbers=tuple(made),

@@ -18,6 +18,7 @@ from twinlock.domain.authenticators.model import (
     Password,
     RecoveryCodes,
     Totp,
+    built_in,
 )
 from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import WITHDRAW_SCOPE
@@ -49,11 +50,6 @@ from twinlock.range.roaming_wishes import DEVICES, OWN, Wishes
 WAITS_MOST = timedelta(days=40)
 PATIENCE = (timedelta(hours=1), timedelta(days=1), timedelta(days=4), WAITS_MOST)
 SHOWS_MOST = 5  # Proofs, in one go.
-_PLACED = {
-    Placement.PHONE: Mean.PHONE_KEY,
-    Placement.DESKTOP: Mean.DESKTOP_KEY,
-    Placement.ROAMING: Mean.ROAMING_KEY,
-}
 _OF_KIND = {
     Password: Mean.PASSWORD,
     Totp: Mean.TOTP,
@@ -77,7 +73,11 @@ def reads(means: Collection[Mean]) -> frozenset[ChannelKind]:
 
 def mean_of(one: Authenticator) -> Mean:
     """Return what it takes to prove with ``one`` of the owner's."""
-    return _PLACED[one.placement] if isinstance(one, Passkey) else _OF_KIND[type(one)]
+    if not isinstance(one, Passkey):
+        return _OF_KIND[type(one)]
+    if built_in(one):
+        return Mean.BUILT_IN_KEY
+    return Mean.ROAMING_KEY if one.placement is Placement.ROAMING else Mean.PHONE_KEY
 
 
 class Thief:

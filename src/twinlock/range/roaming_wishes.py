@@ -230,13 +230,13 @@ class Wishes:
 
     def _passkey(self, member: MemberId | None = None) -> Passkey:
         """Return a new passkey of his, wherever it says that it lives."""
-        synced = self._chance(0.3)
+        synced, inside = self._chance(0.3), self._chance(0.3)
         made: Passkey = self._made(
             Passkey,
             credential_id=self._fresh(),
             public_key=self._fresh(),
             backup_eligible=synced,
-            placement=Placement.PHONE if synced else Placement.ROAMING,
+            placement=Placement.PHONE if synced or inside else Placement.ROAMING,
         )
         return made if member is None else replace(made, member_id=member)
 

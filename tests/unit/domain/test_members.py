@@ -66,7 +66,7 @@ from twinlock.domain.actions import (
     class_of,
 )
 from twinlock.domain.answers import tell_open
-from twinlock.domain.assurance import Factor, Level, floor_of
+from twinlock.domain.assurance import Factor, Level, Placement, floor_of
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, credential_of
 from twinlock.domain.bounds import (
@@ -612,6 +612,19 @@ def test_the_first_members_place_goes_to_the_next() -> None:
     assert (gate.account.member_id, names(gate.account)) == (BOB.member_id, ["Carol"])
     assert since(gate.account, CAROL.member_id) == LONG_AGO
     assert gate.account.authenticator(SYNCED.authenticator_id) is None
+
+
+def test_what_was_built_in_stays_known_when_its_member_goes() -> None:
+    """As when it is removed (law 5)."""
+    inside = replace(CAROLS, backup_eligible=False, placement=Placement.PHONE)
+    state = State(account=an_account(SYNCED, BOBS, inside))
+    company = replace(state.account, members=(BOB, CAROL))
+    state = replace(state, account=company)
+
+    left = with_members_after(state, MemberLeft(at=NOON, member_id=CAROL.member_id))
+    assert left.account.shed_at == NOON.timestamp()
+    left = with_members_after(state, MemberLeft(at=NOON, member_id=BOB.member_id))
+    assert left.account.shed_at == 0
 
 
 def test_as_many_stay_as_must_agree_and_one_at_least() -> None:

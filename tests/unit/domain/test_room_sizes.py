@@ -317,7 +317,7 @@ def a_full_account(*actions: OpenAction) -> Account:
     codes = replace(candidate, factor=Factor.RECOVERY_CODE, secret="s" * 214)  # one set at most
     base = replace(an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST), former=LONGEST_FORMER)
     return replace(
-        replace(base, undercut_at=SECOND, fell_at=SECOND, picked_at=SECOND),
+        replace(base, undercut_at=SECOND, fell_at=SECOND, shed_at=SECOND, picked_at=SECOND),
         enrolling_until=LATE,
         destinations_required=True,
         channels=(CHANNEL,) * CHANNELS_MOST,
@@ -455,6 +455,7 @@ def without_what_passes(account: Account) -> Account:
         rings=Rings(),
         undercut_at=0,
         fell_at=0,
+        shed_at=0,
         picked_at=0,
         sim_changed_at=None,
         paid={},

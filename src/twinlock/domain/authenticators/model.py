@@ -197,6 +197,14 @@ def factor_of(authenticator: Authenticator) -> Factor:
     return _FACTORS[type(authenticator)]
 
 
+def built_in(one: Authenticator) -> bool:
+    """Say whether ``one`` is a passkey of some device: synced nowhere, and no security key.
+
+    Browsers say the same of a phone's and of a computer's: nobody knows in which of both it is.
+    """
+    return isinstance(one, Passkey) and one.placement is Placement.PHONE and not one.backup_eligible
+
+
 def root(authenticator: Authenticator, *, now: datetime) -> str | None:
     """Return the root behind this authenticator at ``now``, or None for a password.
 

@@ -146,7 +146,7 @@ def _on_ones_own(
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(whole, action, shown, lapses=policy.statutes.key_lapses, now=now),
-        narrow=is_narrow(account, roots, destination, floor=floor, now=now),
+        narrow=is_narrow(account, roots, destination, whole=whole.account, floor=floor, now=now),
         way_in_left=way_in_left(account, payload, statutes=policy.statutes, now=now),
         too_many=_too_many(whole.account, account, action, policy=policy, now=now),
         bound_already=bound_already(whole.account, action),

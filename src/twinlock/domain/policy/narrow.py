@@ -11,11 +11,12 @@ Source: docs/laws.md, law 5.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from twinlock.domain.account import Account
 from twinlock.domain.assurance import PHONE, Level, floor_of, level_of
-from twinlock.domain.authenticators.model import factor_of, root
+from twinlock.domain.authenticators.model import built_in, factor_of, root
+from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.channels import DESKTOP, ChannelKind
 from twinlock.domain.laws import LISTED
 from twinlock.domain.newcomers import came_lately, is_newcomer, is_older, links
@@ -27,22 +28,27 @@ def is_narrow(
     roots: tuple[str, ...],
     destination: DestinationState,
     *,
+    whole: Account,
     floor: Level,
     now: datetime,
 ) -> bool:
     """Say whether an action that shows ``roots``, or nothing yet, is decided on a narrow account.
 
-    Until a root is shown, any that could reach the floor alone may be the one that proves; showing
-    one more root never makes an account narrow.
+    ``account`` is what its member has of it, ``whole`` what all have. Until a root is shown, any
+    that could reach the floor alone may be the one that proves; showing one more root never makes
+    an account narrow.
     """
     if len(roots) > 1 and _owner_is_told(account, now=now):
         return False
     told = _silent(account, destination, now=now)
     before = min(floor, _floor_before(account, now=now))
+    inside = _may_be_the_computers(whole, now=now)
 
     def heard(some: Iterable[str]) -> bool:
         """Say whether some channel is read elsewhere, whichever of ``some`` was taken."""
-        places = {place for name in some for place in _places(account, name, floor=before)}
+        places = {
+            place for name in some for place in _places(account, name, floor=before, inside=inside)
+        }
         return all(any(place not in read for read in told) for place in places)
 
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
@@ -72,18 +78,31 @@ def _owner_is_told(account: Account, *, now: datetime) -> bool:
     return any(not came_lately(account, at, now=now) for at in every)
 
 
-def _places(account: Account, name: str, *, floor: Level) -> frozenset[str]:
+def _places(account: Account, name: str, *, floor: Level, inside: bool) -> frozenset[str]:
     """Return the places from which the root ``name`` is shown.
 
     Where codes count, one by e-mail is read on the computer, too, beside the password that is typed
-    there; and so is one by whatever took the mailbox's place. Prevents: a computer that proves with
-    the mailbox, and mutes it and its own program; and a number of the thief's in its place.
+    there; and so is one by whatever took the mailbox's place. And a passkey that is built into some
+    device may be built into the computer: browsers say the same of both. Prevents: a computer that
+    proves with the mailbox, or such a passkey, and mutes the mailbox and its own program; and a
+    number of the thief's in the mailbox's place.
     """
     place = frozenset({name.partition(":")[0]})
     every = (at for one in account.channels for at in links(one))
     email = any(one.kind is ChannelKind.EMAIL for one in every)
     codes = floor <= Level.OUT_OF_BAND and email
-    return place | {DESKTOP} if codes and name == PHONE else place
+    there = name == PHONE and (codes or inside)
+    return place | {DESKTOP} if there else place
+
+
+def _may_be_the_computers(account: Account, *, now: datetime) -> bool:
+    """Say whether a passkey is built into some device, or was until 30 days ago.
+
+    Prevents: such a key that binds one of the thief's, or lets a friend of the thief's in, which
+    counts as what bound it so long; and that removes itself.
+    """
+    shed = datetime.fromtimestamp(account.shed_at, tz=UTC) + NEWCOMER_PERIOD
+    return now < shed or any(map(built_in, account.authenticators))
 
 
 def _silent(

@@ -27,8 +27,8 @@ class Mean(StrEnum):
     READ_EMAIL = "read_email"  # codes by e-mail
     READ_SMS = "read_sms"  # codes by SMS
     TOTP = "totp"
-    PHONE_KEY = "phone_key"  # the passkey in the phone, or in the account that it is synced to
-    DESKTOP_KEY = "desktop_key"  # the passkey in the customer's computer
+    PHONE_KEY = "phone_key"  # the passkey that is synced: in the phone, and with its provider
+    BUILT_IN_KEY = "built_in_key"  # one that stays in a device: browsers say the same of both kinds
     ROAMING_KEY = "roaming_key"  # a security key
     SAVED_CODE = "saved_code"  # one of the recovery codes
     COOKIE = "cookie"  # a session is named, and not signed by its device
@@ -152,7 +152,14 @@ TABLE: Mapping[Capability, Given] = MappingProxyType(
             kind=Kind.THIEF,
             means=_MAILBOX
             | _NUMBER
-            | {Mean.PASSWORD, Mean.TOTP, Mean.PHONE_KEY, Mean.SAVED_CODE, Mean.COOKIE},
+            | {
+                Mean.PASSWORD,
+                Mean.TOTP,
+                Mean.PHONE_KEY,
+                Mean.BUILT_IN_KEY,
+                Mean.SAVED_CODE,
+                Mean.COOKIE,
+            },
             says="malware in the phone, or the phone itself, unlocked",
         ),
         Capability.PC_MALWARE: Given(
@@ -160,7 +167,7 @@ TABLE: Mapping[Capability, Given] = MappingProxyType(
             means=_MAILBOX
             | {
                 Mean.PASSWORD,
-                Mean.DESKTOP_KEY,
+                Mean.BUILT_IN_KEY,
                 Mean.DEVICE,
                 Mean.COOKIE,
                 Mean.MUTE_DESKTOP,

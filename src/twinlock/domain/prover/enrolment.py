@@ -69,28 +69,30 @@ def _owned(name: str, entry: int) -> dict[str, object]:
     }
 
 
-def _passkey(name: str, entry: int, placement: Placement) -> Passkey:
+def _passkey(
+    name: str, entry: int, placement: Placement = Placement.PHONE, *, synced: bool = False
+) -> Passkey:
     return Passkey(
         **_owned(name, entry),  # type: ignore[arg-type] # the fields that all have
         credential_id=f"credential of {name}",
         public_key=f"key of {name}",
-        backup_eligible=placement is Placement.PHONE,
+        backup_eligible=synced,
         placement=placement,
     )
 
 
 PASSWORD = Password(**_owned("aut_password", 1), verifier="hash")  # type: ignore[arg-type] # as above
 APP = Totp(**_owned("aut_totp", 2), seed="seed")  # type: ignore[arg-type] # as above
-PHONE_KEY = _passkey("aut_phone", 3, Placement.PHONE)
-DESKTOP_KEY = _passkey("aut_desktop", 4, Placement.DESKTOP)
+PHONE_KEY = _passkey("aut_phone", 3, synced=True)
+BUILT_IN_KEY = _passkey("aut_built_in", 4)  # Into the computer or the phone: nobody knows.
 ROAMING_KEY = _passkey("aut_roaming", 5, Placement.ROAMING)
 SAVED = RecoveryCodes(**_owned("aut_saved", 6), left=("code",))  # type: ignore[arg-type] # as above
-CONTACT = _passkey("aut_contact", 9, Placement.PHONE)  # Of another person.
-OPTIONAL: tuple[Authenticator, ...] = (APP, PHONE_KEY, DESKTOP_KEY, ROAMING_KEY)
+CONTACT = _passkey("aut_contact", 9, synced=True)  # Of another person.
+OPTIONAL: tuple[Authenticator, ...] = (APP, PHONE_KEY, BUILT_IN_KEY, ROAMING_KEY)
 _NAMES = {
     APP.authenticator_id: "totp",
     PHONE_KEY.authenticator_id: "phone_key",
-    DESKTOP_KEY.authenticator_id: "desktop_key",
+    BUILT_IN_KEY.authenticator_id: "built_in_key",
     ROAMING_KEY.authenticator_id: "roaming_key",
     SAVED.authenticator_id: "saved_codes",
 }

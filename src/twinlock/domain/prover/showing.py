@@ -34,7 +34,7 @@ _OWNERS: dict[str, Mean] = {
     enrolment.PASSWORD.authenticator_id: Mean.PASSWORD,
     enrolment.APP.authenticator_id: Mean.TOTP,
     enrolment.PHONE_KEY.authenticator_id: Mean.PHONE_KEY,
-    enrolment.DESKTOP_KEY.authenticator_id: Mean.DESKTOP_KEY,
+    enrolment.BUILT_IN_KEY.authenticator_id: Mean.BUILT_IN_KEY,
     enrolment.ROAMING_KEY.authenticator_id: Mean.ROAMING_KEY,
     enrolment.SAVED.authenticator_id: Mean.SAVED_CODE,
 }

@@ -36,7 +36,7 @@ SIGNER = "signer"  # In the place of an action: a wallet's signer, past the gate
 _OF_KEYS = {Mean.TRADE_KEY: TRADE_KEY, Mean.WITHDRAW_KEY: WITHDRAW_KEY}
 _PASSKEYS = {
     enrolment.PHONE_KEY: Mean.PHONE_KEY,
-    enrolment.DESKTOP_KEY: Mean.DESKTOP_KEY,
+    enrolment.BUILT_IN_KEY: Mean.BUILT_IN_KEY,
     enrolment.ROAMING_KEY: Mean.ROAMING_KEY,
 }
 

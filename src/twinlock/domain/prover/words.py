@@ -50,7 +50,7 @@ _WITH: Mapping[str, str] = MappingProxyType(
         Mean.READ_SMS: "a code by SMS",
         Mean.TOTP: "a code of the app",
         Mean.PHONE_KEY: "the phone's passkey",
-        Mean.DESKTOP_KEY: "the computer's passkey",
+        Mean.BUILT_IN_KEY: "the built-in passkey",
         Mean.ROAMING_KEY: "the security key",
         Mean.SAVED_CODE: "a saved code",
         Mean.COOKIE: "the copied cookie",

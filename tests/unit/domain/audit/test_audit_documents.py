@@ -101,6 +101,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "rings": Rings(1, 1, 1, 1, 1),
     "undercut_at": 1,
     "fell_at": 1,
+    "shed_at": 1,
     "picked_at": 1,
     "sim_changed_at": NOON,
     "signals": Signals(since=1, muted={ChannelId("chn_x"): 1}),

@@ -86,7 +86,15 @@ def test_what_lies_on_a_phone_falls_with_it_and_a_security_key_does_not() -> Non
     phone = means_of(Capability.PHONE_MALWARE, assumed=ASSUMED)
 
     assert phone >= {Mean.READ_SMS, Mean.READ_EMAIL, Mean.TOTP, Mean.PHONE_KEY, Mean.SAVED_CODE}
-    assert phone.isdisjoint({Mean.ROAMING_KEY, Mean.DESKTOP_KEY, Mean.MUTE_DESKTOP})
+    assert phone.isdisjoint({Mean.ROAMING_KEY, Mean.MUTE_DESKTOP})
+
+
+def test_a_built_in_passkey_falls_with_either_device_and_not_with_what_is_synced() -> None:
+    """Browsers say the same of one in a phone and of one in a computer."""
+    for taken in (Capability.PHONE_MALWARE, Capability.PC_MALWARE):
+        assert Mean.BUILT_IN_KEY in means_of(taken, assumed=ASSUMED)
+    provider = means_of(Capability.PASSKEY_PROVIDER, assumed=ASSUMED)
+    assert provider == {Mean.PHONE_KEY}
 
 
 def test_a_mailbox_that_a_phone_recovers_falls_to_the_number() -> None:

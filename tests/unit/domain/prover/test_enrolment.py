@@ -40,7 +40,7 @@ def test_a_state_names_what_it_holds() -> None:
 
     assert EVERY_BASE[0].name == "password | no channel | no lock"
     assert held.name == (
-        "password+totp+phone_key+desktop_key+roaming_key+saved_codes | email+sms+desktop | no lock"
+        "password+totp+phone_key+built_in_key+roaming_key+saved_codes | email+sms+desktop | no lock"
         " | a planted address | trade key | withdraw key"
     )
     assert asked.name.endswith("| no lock | a trusted contact")

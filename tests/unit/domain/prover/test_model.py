@@ -30,7 +30,7 @@ from twinlock.domain.prover import moves
 from twinlock.domain.prover.derived import Derived
 from twinlock.domain.prover.enrolment import (
     APP,
-    DESKTOP_KEY,
+    BUILT_IN_KEY,
     NOW,
     PHONE_KEY,
     ROAMING_KEY,
@@ -100,7 +100,7 @@ class Everywhere(Deriver):
 
 SAMPLE = (
     Enrolment(authenticators=(), channels=(EMAIL, SMS)),
-    Enrolment(authenticators=(APP, DESKTOP_KEY), channels=(EMAIL,)),
+    Enrolment(authenticators=(APP, BUILT_IN_KEY), channels=(EMAIL,)),
     Enrolment(authenticators=(PHONE_KEY, ROAMING_KEY), channels=(SMS, DESKTOP)),
 )
 

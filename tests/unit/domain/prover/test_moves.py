@@ -45,8 +45,8 @@ from twinlock.domain.prover import enrolment, model, moves
 from twinlock.domain.prover.derived import Derived, undominated
 from twinlock.domain.prover.enrolment import (
     APP,
+    BUILT_IN_KEY,
     CONTACT,
-    DESKTOP_KEY,
     LOCKS,
     MEMBER,
     NOW,
@@ -277,11 +277,11 @@ class Wanderer(Deriver):
 STATES = (
     Enrolment(authenticators=(), channels=(EMAIL, SMS)),
     Enrolment(authenticators=(APP,), channels=(EMAIL, DESKTOP)),
-    Enrolment(authenticators=(DESKTOP_KEY,), channels=(EMAIL, DESKTOP)),
+    Enrolment(authenticators=(BUILT_IN_KEY,), channels=(EMAIL, DESKTOP)),
     Enrolment(authenticators=(PHONE_KEY, ROAMING_KEY), channels=(EMAIL, SMS)),
     Enrolment(authenticators=(APP, ROAMING_KEY), channels=(SMS,), lock=LOCKS[1]),
     Enrolment(authenticators=(PHONE_KEY,), channels=(EMAIL, DESKTOP), contact=True),
-    Enrolment(authenticators=(APP, DESKTOP_KEY), channels=()),
+    Enrolment(authenticators=(APP, BUILT_IN_KEY), channels=()),
 )
 
 

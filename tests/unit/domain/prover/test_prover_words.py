@@ -45,7 +45,7 @@ WORDS: dict[str, str] = {
     Mean.READ_SMS: "by SMS",
     Mean.TOTP: "of the app",
     Mean.PHONE_KEY: "the phone's passkey",
-    Mean.DESKTOP_KEY: "the computer's passkey",
+    Mean.BUILT_IN_KEY: "the built-in passkey",
     Mean.ROAMING_KEY: "the security key",
     Mean.SAVED_CODE: "a saved code",
     Mean.COOKIE: "cookie",

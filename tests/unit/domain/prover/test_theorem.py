@@ -13,8 +13,8 @@ from twinlock.domain.prover.capabilities import Capability, counted
 from twinlock.domain.prover.closure import Attack
 from twinlock.domain.prover.derived import cents_of, goal
 from twinlock.domain.prover.enrolment import (
+    BUILT_IN_KEY,
     CHANNELS,
-    DESKTOP_KEY,
     LOCKS,
     PHONE_KEY,
     ROAMING_KEY,
@@ -54,7 +54,7 @@ def test_a_security_key_beside_another_under_a_lock_of_both_takes_three() -> Non
     both = next(one for one in LOCKS if one.both_keys)
     states = [
         Enrolment(authenticators=(other, ROAMING_KEY), channels=CHANNELS, lock=both)
-        for other in (PHONE_KEY, DESKTOP_KEY)
+        for other in (PHONE_KEY, BUILT_IN_KEY)
     ]
     system, found = sheet_by(deriver("default"), states)
 

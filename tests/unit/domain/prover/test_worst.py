@@ -18,7 +18,7 @@ from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.vocabulary import KNOWN
 from twinlock.domain.prover import moves
 from twinlock.domain.prover.capabilities import Capability
-from twinlock.domain.prover.enrolment import DESKTOP_KEY, NOW, account_of
+from twinlock.domain.prover.enrolment import BUILT_IN_KEY, NOW, account_of
 from twinlock.domain.prover.model import Deriver
 from twinlock.domain.prover.probing import facts, proposed, taken, with_shown
 from twinlock.domain.prover.sums import sums_of
@@ -141,7 +141,7 @@ def decided_on(rules_: Rules) -> Facts:
     there = replace(moves.LISTED, usable_at=NOW, used_at=NOW)
     coin = next(one for one in rules_.policy.assets if one.network == "ethereum")
     probe = proposed(account, moves.leaving(coin), destination=there, now=NOW)
-    shown = taken(probe, DESKTOP_KEY, rules=rules_, now=NOW)
+    shown = taken(probe, BUILT_IN_KEY, rules=rules_, now=NOW)
     assert shown is not None
     after = with_shown(probe, (shown,), rules=rules_, now=NOW)
     return replace(facts(after, rules=rules_, now=NOW), value_cents=LARGE)
