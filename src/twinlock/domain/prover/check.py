@@ -31,8 +31,8 @@ def check(question: dict[str, Any], certificate: dict[str, Any]) -> None:
 
 
 def _states(where: str) -> int:  # "0+8 12+1": the first eight, and number 12.
-    runs = (map(int, run.split("+")) for run in where.split())
-    return reduce(int.__or__, ((1 << count) - 1 << first for first, count in runs), 0)
+    runs = [run.split("+") for run in where.split()]
+    return reduce(int.__or__, [(1 << int(count)) - 1 << int(first) for first, count in runs], 0)
 
 
 def _mask(atoms: Any) -> int:  # noqa: ANN401 - plain data
