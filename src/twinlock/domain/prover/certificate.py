@@ -1,8 +1,9 @@
 """The certificate of "no set of fewer than k capabilities reaches a goal", and who accepts it.
 
-A *question* is the rules of all states over one list of atoms, and what is claimed of them. A rule
-names the states that it stands in by runs ("0+8 12+1": the first eight, and number 12), which take
-less room than a mask. A *set* is three masks (caps, closed, states): in these states no rule leads
+A *question* is the rules of all states over one list of atoms, and what is claimed of them. Rules
+that need the same and stand in the same states are told as one, with all that follows by them, and
+with the states by runs ("0+8 12+1": the first eight, and number 12), which take less room than a
+mask. A *set* is three masks (caps, closed, states): in these states no rule leads
 from atoms in ``closed`` out of it, also where the rules of all of them are taken together, so that
 few sets serve many states. A claim is proved when each set holds its own capabilities and no goal,
 and when any k − 1 of the claim's capabilities lie in the sets of each of its states. Time plays no
@@ -48,10 +49,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rules (head, body, runs of states) over ``atoms``, by their numbers, and the claims."""
+    """The rules (body, heads, runs of states) over ``atoms``, by their numbers, and the claims."""
 
     atoms: tuple[str, ...]
-    rules: tuple[tuple[int, tuple[int, ...], str], ...]
+    rules: tuple[tuple[tuple[int, ...], tuple[int, ...], str], ...]
     claims: tuple[Claim, ...]
 
 

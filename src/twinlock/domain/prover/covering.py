@@ -50,7 +50,10 @@ def question_of(
     for rule, mask in zip(rules, states, strict=True):
         key = (rule.head, tuple(sorted(set(rule.body))))
         where[key] = where.get(key, 0) | mask
-    timeless = tuple((head, body, _runs(mask)) for (head, body), mask in where.items())
+    heads: dict[tuple[tuple[int, ...], int], list[int]] = {}
+    for (head, body), mask in where.items():
+        heads.setdefault((body, mask), []).append(head)
+    timeless = tuple((body, tuple(some), _runs(mask)) for (body, mask), some in heads.items())
     return Question(atoms=tuple(atoms), rules=timeless, claims=tuple(claims))
 
 
@@ -60,7 +63,7 @@ def certify(question: Question, *, policy: bytes) -> Certificate:
     Raises:
         ClaimFalseError: a claim is false.
     """
-    rules = [(_mask(body), 1 << head, _of_runs(runs)) for head, body, runs in question.rules]
+    rules = [(_mask(body), _mask(heads), _of_runs(runs)) for body, heads, runs in question.rules]
     proofs = tuple(
         _Cover(rules, claim, number).sets() for number, claim in enumerate(question.claims)
     )
@@ -101,17 +104,17 @@ class _Cover:
 
     def together(self, states: int) -> list[tuple[int, int]]:
         """Return the rules that stand in any of ``states``."""
-        return [(body, head) for body, head, where in self.rules if where & states]
+        return [(body, heads) for body, heads, where in self.rules if where & states]
 
     def closed(self, rules: list[tuple[int, int]], atoms: int) -> int:
         """Return what follows from ``atoms``; it may end where a goal does."""
         while not atoms & self.goals:
             before, rest = atoms, []
             for rule in rules:
-                body, head = rule
+                body, heads = rule
                 if body & atoms == body:
-                    atoms |= head
-                elif not head & atoms:
+                    atoms |= heads
+                elif heads & ~atoms:
                     rest.append(rule)
             if atoms == before:
                 break

@@ -92,6 +92,7 @@ class Deriver:
         self._rules = replace(rules, statutes=tuple(mild))
         self._reacts = assumed.reacts // MINUTE
         self._judged: dict[Facts, Requirement] = {}
+        self._asked: dict[tuple[Judge, Facts], Requirement] = {}
         self._leaves: dict[Facts, tuple[tuple[int, bool] | None, ...]] = {}
         self.exits: tuple[str, ...] = tuple(sorted(EXITS))
         self._coin = next(one for one in rules.policy.assets if one.network == "ethereum")
@@ -403,7 +404,7 @@ class Deriver:
         for unit, given in whole:
             tried = self._try(probe, unit.takes, given, cookie=COOKIE in unit.shows)
             yield tried
-            asked = all_of(*(judge(replace(tried.facts, lock=lock)) for lock in enrolment.LOCKS))
+            asked = self._asked_of(tried.facts, judge)
             roots, factors = asked_for(asked)
             known = {one.root for one in given} - {None}
             together = [(unit.takes, given)]
@@ -417,6 +418,14 @@ class Deriver:
                 if takes not in seen:
                     seen.add(takes)
                     yield self._try(probe, takes, proofs)
+
+    def _asked_of(self, found: Facts, judge: Judge) -> Requirement:
+        """Return what is missing in ``found`` under all locks together: many states ask for it."""
+        known = self._asked.get((judge, found))
+        if known is None:
+            known = all_of(*(judge(replace(found, lock=lock)) for lock in enrolment.LOCKS))
+            self._asked[judge, found] = known
+        return known
 
     def _try(
         self,

@@ -88,7 +88,16 @@ def test_a_certificate_is_checked_within_ten_milliseconds() -> None:
 def test_rules_that_differ_in_their_times_only_are_one() -> None:
     rules = [Rule(head=1, body=(0,), delay=1), Rule(head=1, body=(0, 0), gated=True)]
 
-    assert question_of(["a", "b"], rules, [1, 2], []).rules == ((1, (0,), "0+2"),)
+    assert question_of(["a", "b"], rules, [1, 2], []).rules == (((0,), (1,), "0+2"),)
+
+
+def test_rules_of_one_body_are_told_as_one_where_they_stand_in_the_same_states() -> None:
+    rules = [Rule(head=head, body=(0,)) for head in (1, 2, 3)]
+
+    assert question_of(["a", "b", "c", "d"], rules, [1, 2, 1], []).rules == (
+        ((0,), (1, 3), "0+1"),
+        ((0,), (2,), "1+1"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +117,7 @@ def test_a_rule_names_its_states_by_runs(mask: int, runs: str) -> None:
     claims = [claim_of(k=2, goals=[1], capabilities=[0], states=state) for state in (mask, 0b10000)]
     stands, elsewhere = (question_of(["a", "b"], rules, [mask], [claim]) for claim in claims)
 
-    assert stands.rules == ((1, (0,), runs),)
+    assert stands.rules == (((0,), (1,), runs),)
     if mask:
         with pytest.raises(ClaimFalseError):
             certify(stands, policy=POLICY)

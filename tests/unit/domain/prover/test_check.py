@@ -129,7 +129,7 @@ def of_a_further_state(question: Plain, certificate: Plain) -> None:
 
 def of_a_further_rule(question: Plain, certificate: Plain) -> None:
     goal, cookie = question["claims"][0]["goals"][0], question["atoms"].index("session_cookie")
-    question["rules"].append([goal, [cookie], "0+1"])
+    question["rules"].append([[cookie], [goal], "0+1"])
 
 
 OTHERWISE: list[tuple[Callable[[Plain, Plain], None], str]] = [
@@ -159,7 +159,7 @@ def test_what_does_not_follow_is_refused(edit: Callable[[Plain, Plain], None], w
 def test_an_atom_less_is_refused_wherever_it_follows_from_the_others() -> None:
     question, certificate = asked()
     caps, closed, _ = (int(part, 16) for part in certificate["proofs"][0][0])
-    made = [head for head, _, _ in question["rules"] if closed >> head & 1]
+    made = [head for _, heads, _ in question["rules"] for head in heads if closed >> head & 1]
     refused = 0
     for atom in sorted(set(made)):
         certificate["proofs"][0][0][1] = f"{closed & ~(1 << atom):x}"
