@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from support.commands import Ended, environment, run
 from support.imports import ADDRESS, BCRYPT, SEED, a_row, base32
 from support.installations import environment_of
 from support.postgres import TestDatabase
+from support.until import seen
 
 from twinlock.adapters import private_files
 from twinlock.adapters.settings import load as load_settings
@@ -171,9 +173,11 @@ async def test_a_killed_import_goes_on_and_doubles_and_loses_nothing(
             stderr=asyncio.subprocess.DEVNULL,
         )
         enough = await count(database) + random.randint(1, 250)  # noqa: S311 - anywhere
-        async with asyncio.timeout(60):
-            while await count(database) < enough and process.returncode is None:
-                continue
+
+        async def went_on(process: Process = process, enough: int = enough) -> bool:
+            return process.returncode is not None or await count(database) >= enough
+
+        await seen(went_on, within=60)
         if process.returncode is None:
             os.kill(process.pid, signal.SIGKILL)
         await process.wait()

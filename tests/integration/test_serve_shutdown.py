@@ -8,12 +8,14 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from support.browser import free_port
 from support.postgres import TestDatabase
 from support.store_process import SOURCES
+from support.until import seen
 
 from twinlock.adapters.settings import load
 from twinlock.bootstrap.keys import make_keyring
@@ -58,6 +60,10 @@ async def listens(port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+async def hears_nobody(port: int) -> bool:
+    return not await listens(port)
 
 
 async def said_to_a_head_without_an_end(port: int) -> bytes:
@@ -108,8 +114,8 @@ async def test_a_request_in_flight_is_answered_after_sigterm_and_the_service_end
         begun = await reader.readuntil(b"\r\n\r\n")  # Somebody waits for our body now.
         process.send_signal(signal.SIGTERM)
         # Of several processes the first holds the socket until the last of them has ended.
-        while workers == ONE and await listens(port):
-            pass
+        if workers == ONE:
+            await seen(partial(hears_nobody, port))
         writer.write(body)
         answer = await reader.read()
         ended = await process.wait()
@@ -135,5 +141,4 @@ async def test_no_process_outlives_a_service_that_is_killed(
         assert (await said_to_a_head_without_an_end(port)).startswith(b"HTTP/1.1 431 ")
         process.kill()
         await process.wait()
-        while await listens(port):
-            pass
+        await seen(partial(hears_nobody, port))

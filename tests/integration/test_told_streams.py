@@ -18,6 +18,7 @@ from support.told import (
     Hearer,
     hearer,
 )
+from support.until import seen
 
 from twinlock.adapters.sql import told_streams
 from twinlock.adapters.transmitting.receivers import ReceiverFile
@@ -652,9 +653,7 @@ async def test_a_paused_stream_keeps_what_it_would_tell(
     assert (await broker.ask("POST", "status", paused)).json() == paused
     assert (await broker.ask("GET", "status", stream_id=mine)).json() == paused
     await end_sessions(alice)
-    async with asyncio.timeout(20):
-        while not await database.value("SELECT count(*) FROM told_token"):
-            pass
+    await seen(lambda: database.value("SELECT count(*) FROM told_token"))
     assert (await broker.poll(mine))["sets"] == {}
 
     await broker.ask("POST", "status", {"stream_id": mine, "status": "enabled"})

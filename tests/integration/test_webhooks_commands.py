@@ -1,6 +1,5 @@
 """Webhooks as an operator and a platform meet them: the commands, the service, its metrics."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from support.postgres import TestDatabase
 from support.receivers import Receiver, receiving, status
 from support.service import ADDRESS, Customer, Service, serving
 from support.stores import ENTROPY, SteerableClock, opened
+from support.until import asked_until
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring.ring import Keyring
@@ -201,9 +201,10 @@ async def test_a_service_pushes_what_it_decides_and_counts_it(
             answer = await http.post("/v1/accounts", json={})
             assert answer.is_success, answer.text
             await receiver.wait_for(1)
-            async with asyncio.timeout(20):  # It is counted a moment after it was answered.
-                while DELIVERED not in (metrics := (await http.get("/metrics")).text):
-                    pass
+            asked = await asked_until(  # It is counted a moment after it was answered.
+                lambda: http.get("/metrics"), lambda answer: DELIVERED in answer.text
+            )
+            metrics = asked.text
 
     assert receiver.got[0].value["type"] == "account.opened"
     assert receiver.got[0].value["data"]["account_id"] == answer.json()["account_id"]

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from support.commands import environment, free_port, run
 from support.growing_log import GrowingLog
+from support.until import until
 from support.witnesses import HOST, RealWitness, running
 
 from twinlock.domain.log.checkpoint import parse_checkpoint
@@ -304,8 +305,7 @@ async def test_the_commands_make_a_witness_that_serves(tmp_path: Path) -> None:
     assert process.stderr is not None
     async with asyncio.timeout(PATIENCE_SECONDS):
         said = await process.stderr.readline()
-        while not listening(port):  # noqa: ASYNC110 - it tells nobody when it listens
-            await asyncio.sleep(0)
+        await until(lambda: listening(port))
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}/deep/down") as http:
         assert await submit(http, 0, 5) == 200
         assert (await http.get(f"/{origin_name(LOG.origin)}/checkpoint")).status_code == 200

@@ -74,13 +74,13 @@ class _Loaded:
 
     _first = threading.Lock()
 
-    def __init__(self) -> None:
+    def __init__(self, measured: Mapping[str, str]) -> None:
         self._one_at_a_time = threading.Lock()
         self._control, its = socket.socketpair()
         with its:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "support.loaded_program", str(its.fileno())],
-                env=environment(_measured()),
+                env=environment(measured),
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -89,9 +89,9 @@ class _Loaded:
 
     @classmethod
     def the(cls) -> "_Loaded":
-        """Return the one of this process, once it is loaded."""
+        """Return the one of this process, once it is loaded; of tests that are counted another."""
         with cls._first:
-            return _loaded()
+            return _loaded(counted="COVERAGE_PROCESS_CONFIG" in os.environ)
 
     def fork(self, *files: int) -> None:
         """Start a command, with the files that it is asked and answers by."""
@@ -100,8 +100,8 @@ class _Loaded:
 
 
 @cache
-def _loaded() -> _Loaded:
-    return _Loaded()
+def _loaded(*, counted: bool) -> _Loaded:
+    return _Loaded(_measured() if counted else {})
 
 
 async def start(settings: Mapping[str, str], *words: str) -> Ended:

@@ -1,19 +1,23 @@
 """One process of the application, as far as the store sees it: started, asked, stopped or killed.
 
-usage: python -m support.store_process CONFIG (JSON of ``Config``)
+usage: python -m support.store_process SOCKET (number of one that asks for processes)
 
-It does what its ``mode`` says and prints one JSON line for each thing that happened, each with one
-write, so that what was printed before a kill can be read after it.
+Each is forked from one that has the application loaded, which takes a second of CPU. It does what
+the ``mode`` of its ``Config`` says and prints one JSON line for each thing that happened, each with
+one write, so that what was printed before a kill can be read after it.
 """
 
 import asyncio
 import os
 import random
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +54,8 @@ from twinlock.services.spending import Spending, Spends
 TESTS = Path(__file__).resolve().parents[1]
 SOURCES = TESTS.parent / "src"
 START_SECONDS = 60.0  # For a process on a machine that is busy with other tests.
+CONFIG_BYTES_MOST = 100_000
+FILES = 2  # Its input and its output.
 BACK_OFF_SECONDS = 0.02  # As a platform's server would, while the database is down.
 
 
@@ -231,21 +237,66 @@ async def main(config: Config) -> None:
     tell("done")
 
 
+def become_process(control: socket.socket) -> Config:
+    """Fork for each request: return in the new process what it shall do; end when no more come."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody here asks how they ended.
+    while True:
+        asked, files, _, _ = socket.recv_fds(control, CONFIG_BYTES_MOST, FILES)
+        if not asked:
+            sys.exit()
+        if pid := os.fork():
+            for file in files:
+                os.close(file)
+            control.send(str(pid).encode())
+            continue
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        control.close()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+            os.close(file)
+        return msgspec.json.decode(asked, type=Config)
+
+
 # --- In the test ---
+
+
+@cache
+def _loaded() -> tuple[socket.socket, object]:
+    """Return where processes are asked for, and what makes them: it ends with this process.
+
+    Their lines are not counted: others run the same.
+    """
+    control, its = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    path = os.pathsep.join([str(SOURCES), str(TESTS)])
+    with its:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "support.store_process", str(its.fileno())],
+            env={**inherited, "PYTHONPATH": path},
+            pass_fds=[its.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+    return control, process
+
+
+def _fork(config: Config, *files: int) -> int:
+    """Start a process with this input and output; return its number."""
+    control, _ = _loaded()
+    socket.send_fds(control, [msgspec.json.encode(config)], files)
+    return int(control.recv(16))
 
 
 class StoreProcess:
     """A process that was started, and what it has told so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, pid: int, *, asks: int, tells: asyncio.StreamReader) -> None:
+        self._itself, self._asks, self._tells = os.pidfd_open(pid), asks, tells
         self.told: list[Told] = []
         self._changed = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
+        async for line in self._tells:
             self.told.append(msgspec.json.decode(line, type=Told))
             async with self._changed:
                 self._changed.notify_all()
@@ -264,18 +315,22 @@ class StoreProcess:
 
     def go(self) -> None:
         """Give the starting signal."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"go\n")
+        os.write(self._asks, b"go\n")
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        self._process.send_signal(number)
+        """Send a signal; of one that has ended it is no matter."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._itself, number)
 
     async def end(self) -> list[Told]:
         """End its input, wait until it ends, and return everything it told."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._close()
         return await self.ended()
+
+    def _close(self) -> None:
+        if self._asks >= 0:
+            os.close(self._asks)
+            self._asks = -1
 
     async def kill(self) -> list[Told]:
         """Kill it, and return everything it had told."""
@@ -284,35 +339,43 @@ class StoreProcess:
 
     async def ended(self) -> list[Told]:
         """Return everything it told, once it has ended."""
-        async with asyncio.timeout(START_SECONDS):
-            await self._reading
-            await self._process.wait()
+        gone, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(self._itself, gone.set)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._reading
+                await gone.wait()
+        finally:
+            loop.remove_reader(self._itself)
         return self.told
+
+    async def leave(self) -> None:
+        """Kill it unless it has ended, and keep nothing of it."""
+        try:
+            await self.kill()
+        finally:
+            self._close()
+            os.close(self._itself)
 
 
 @asynccontextmanager
 async def store_process(config: Config) -> AsyncIterator[StoreProcess]:
     """Start a process; it does not outlive the block."""
-    path = os.pathsep.join([str(SOURCES), str(TESTS)])
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "support.store_process",
-        msgspec.json.encode(config).decode("utf-8"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+    (its_input, asks), (told, its_output) = os.pipe(), os.pipe()
+    pid = await asyncio.to_thread(_fork, config, its_input, its_output)
+    for one in (its_input, its_output):
+        os.close(one)
+    tells = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(tells), os.fdopen(told, "rb")
     )
-    running = StoreProcess(process)
+    running = StoreProcess(pid, asks=asks, tells=tells)
     try:
         yield running
     finally:
-        if process.returncode is None:
-            process.kill()
-        await running.ended()
-        assert process.stdin is not None
-        process.stdin.close()
+        await running.leave()
+        transport.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(msgspec.json.decode(sys.argv[1], type=Config)))
+    asyncio.run(main(become_process(socket.socket(fileno=int(sys.argv[1])))))

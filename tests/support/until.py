@@ -19,6 +19,15 @@ async def until(holds: Callable[[], bool], *, within: float = WITHIN_SECONDS) ->
         await asyncio.sleep(0.02)
 
 
+async def seen(look: Callable[[], Awaitable[object]], *, within: float = WITHIN_SECONDS) -> None:
+    """Return once ``look`` sees something; without pauses it would take a processor of its own."""
+    end = time.monotonic() + within
+    while not await look():
+        if time.monotonic() > end:
+            raise AssertionError("what a test looked for was not seen")
+        await asyncio.sleep(0.01)
+
+
 async def asked_until(
     ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, within: float = WITHIN_SECONDS
 ) -> T:
