@@ -128,14 +128,35 @@ async def test_a_log_that_only_grew_is_told_so_by_the_visitors_own_browser(
     assert await looking.page.inner_text("[data-checkpoint]") == (await note_of(service))
 
 
-async def test_a_log_that_shrank_is_told_and_what_was_kept_stays(
+async def test_an_older_head_of_a_log_that_holds_the_newer_one_still_is_no_alarm(
     looking: Visitor, service: Service
 ) -> None:
+    """Prevents: a visitor who is frightened since one process of several is behind."""
+    await grow(service)
     old = await note_of(service)
     await grow(service)
     await look(looking)
     new = await note_of(service)
     await show(looking, "/checkpoint", old)
+
+    told = await look(looking)
+
+    assert told.startswith("An older head")
+    kept = json.loads(await looking.page.evaluate(KEPT))
+    assert (kept["note"], "against" in kept) == (new, False)
+
+
+async def test_a_log_that_shrank_is_told_and_what_was_kept_stays(
+    visitor: Visitor, service: Service
+) -> None:
+    looking = visitor  # The browser tells each tile that is not there in its console.
+    await grow(service)
+    old = await note_of(service)
+    await grow(service)
+    await look(looking)
+    new = await note_of(service)
+    await show(looking, "/checkpoint", old)
+    await looking.page.route("**/tile/**", lambda route: route.fulfill(status=404))
 
     told = await look(looking)
 
@@ -146,7 +167,7 @@ async def test_a_log_that_shrank_is_told_and_what_was_kept_stays(
     kept = json.loads(await looking.page.evaluate(KEPT))
     assert (kept["note"], kept["against"]) == (new, old)
 
-    await looking.page.unroute("**/checkpoint")
+    await looking.page.unroute_all()
     later = await look(looking)
     assert later.startswith(SAME)
     assert "Two heads that contradict each other" in later
@@ -241,8 +262,9 @@ async def test_what_the_browser_cannot_do_is_said_plainly(
 
 
 async def test_the_checkpoint_of_somebody_else_is_compared_too(
-    looking: Visitor, service: Service
+    visitor: Visitor, service: Service
 ) -> None:
+    looking = visitor  # Of a larger log its browser is told, in its console, that there is none.
     theirs = await note_of(service)
     await grow(service)
     size = (await service.api.store.head()).size

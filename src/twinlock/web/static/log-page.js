@@ -61,8 +61,14 @@
 
   // --- The log ---
 
+  // The log answers, and has nothing of the kind.
+  class NotThere extends Error {}
+
   const fetched = async (path, options) => {
     const answer = await fetch(path, { credentials: "omit", redirect: "error", ...options });
+    if (answer.status === 404) {
+      throw new NotThere(path);
+    }
     if (!answer.ok) {
       throw new TypeError("not answered");
     }
@@ -94,22 +100,41 @@
     if (old.origin !== head.origin) {
       return ["renamed", { old: old.origin, new: head.origin }];
     }
-    if (head.size < old.size) {
-      return ["shrank", places];
-    }
     if (head.size === old.size) {
       return [same(head.root, old.root) ? "same" : "forked", places];
     }
+    if (head.size < old.size) {
+      return [head.size === 0n ? "shrank" : await lookBehind(old, head), places];
+    }
     const { proof, tiles } = await makeConsistencyProof(old.size, head.size, tile);
+    const grown = await leads(old, head, proof);
+    return [grown ? "grown" : "forked", { ...places, tiles: String(tiles) }];
+  };
+
+  const leads = async (old, head, proof) => {
     try {
       await checkConsistency(old, head, proof);
+      return true;
     } catch (error) {
       if (error instanceof Malformed) {
-        return ["forked", places];
+        return false;
       }
       throw error;
     }
-    return ["grown", { ...places, tiles: String(tiles) }];
+  };
+
+  // The log shows a smaller head: does it serve what the larger one stood for still? The proof
+  // between them is made from the larger one's tiles, and leads to its root.
+  const lookBehind = async (old, head) => {
+    try {
+      const { proof } = await makeConsistencyProof(head.size, old.size, tile);
+      return (await leads(head, old, proof)) ? "behind" : "forked";
+    } catch (error) {
+      if (error instanceof NotThere) {
+        return "shrank";
+      }
+      throw error;
+    }
   };
 
   // Fetches the newest head, again where it is smaller than what was seen before.
@@ -162,6 +187,9 @@
     const at = new Date().toISOString();
     if (["shrank", "forked", "renamed"].includes(outcome)) {
       return { against: found.note, against_at: at, ...before };
+    }
+    if (outcome === "behind") {
+      return before;
     }
     return { ...before, note: found.note, at };
   };
