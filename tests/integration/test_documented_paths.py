@@ -11,7 +11,7 @@ from support.service import Service
 from twinlock.domain.assurance import PROOFS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("api.md", "confirm-page.md", "signals.md")
+PAGES = ("api.md", "confirm-page.md", "log-page.md", "signals.md")
 CALL = re.compile(r"`(GET|POST|PATCH|PUT|DELETE) (/[^`\s]+)`")
 # The description itself, in its spellings; api.md names it without a method.
 SCHEMA = "/openapi"

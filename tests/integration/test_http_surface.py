@@ -22,7 +22,7 @@ from twinlock.api.throttling import Buckets, RateLimitedError, share
 from twinlock.services.platform_keys import Scope
 
 PROBLEM = "application/problem+json"
-PAGES = ("/confirm/", "/veto/", "/freeze/", "/static/", "/invited/", "/agree/")
+PAGES = ("/confirm/", "/veto/", "/freeze/", "/static/", "/invited/", "/agree/", "/log")
 SCRIPTED = ("/challenge", "/assertion", "/passkey")  # Of a page, and for our own script: JSON.
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 SIGNAL = "application/secevent+jwt"
@@ -359,6 +359,7 @@ async def test_what_nobody_foresaw_is_told_in_the_same_form_and_tells_nothing(
         "/openapi",
         "/static",
         "/.well-known",
+        "/log/verify",  # It looks nothing up.
         *BY_OTHERS,
     )
     for route in routes(app, names):
@@ -391,7 +392,7 @@ async def test_nothing_answers_html_but_the_pages_under_their_policy(
             loaded = re.findall(loads, answer.content)
             assert loaded, path
             assert all(one.startswith(b"/static/") for one in loaded), path
-    assert pages == 6
+    assert pages == 8
 
 
 async def test_the_schema_is_served_as_json_and_yaml_only(http: httpx.AsyncClient) -> None:

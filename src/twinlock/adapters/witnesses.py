@@ -130,6 +130,12 @@ def log_policy(settings: Settings, keyring: Keyring, *, with_retired: bool = Fal
     return read_policy(settings.witness_policy, logs=keys, url=settings.origin)
 
 
+def own_logs(settings: Settings, keyring: Keyring) -> tuple[TrustedLog, ...]:
+    """Return our log by each of its keys."""
+    keys = signing.log_keys(keyring, log_origin=settings.log_origin)
+    return _trusted(keys, settings.origin)
+
+
 class _OwnKeys:
     """Our log's keys, as those who cosign it know them. Implements ``Takes``."""
 
@@ -138,8 +144,7 @@ class _OwnKeys:
         self._settings = settings
 
     def take(self, keyring: Keyring) -> None:
-        found = signing.log_keys(keyring, log_origin=self._settings.log_origin)
-        self._publishing.know(_trusted(found, self._settings.origin))
+        self._publishing.know(own_logs(self._settings, keyring))
 
 
 @asynccontextmanager

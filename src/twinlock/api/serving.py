@@ -47,6 +47,7 @@ from twinlock.services.notices.telling import Telling
 from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving.taking import Proving
+from twinlock.services.public_log import PublicLog
 from twinlock.services.signals import Signals
 from twinlock.services.spending import Spends
 from twinlock.services.transmitting.managing import Transmitting
@@ -67,6 +68,7 @@ class UseCases:
     looking: Looking
     evidence: Evidence
     logbook: Logbook
+    public_log: PublicLog
     keys: Keys
     legal_holds: LegalHolds
     exporting: Exporting

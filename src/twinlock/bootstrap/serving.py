@@ -25,6 +25,7 @@ from twinlock.adapters.sql.api_key_marks import SqlMarkedAccounts
 from twinlock.adapters.sql.clocks import check_agrees
 from twinlock.adapters.sql.contacts import SqlSignalIndex
 from twinlock.adapters.sql.deliveries import SqlDeliveries
+from twinlock.adapters.sql.leaf_times import SqlLeafTimes
 from twinlock.adapters.sql.order_intents import SqlOrderCounts
 from twinlock.adapters.sql.outbox import Outbox, Send
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
@@ -36,6 +37,7 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemEntropy, own_clock
+from twinlock.adapters.trust_at_work import TrustAtWork
 from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.adapters.witnesses import open_publishing
 from twinlock.api.serving import Api, UseCases
@@ -52,7 +54,7 @@ from twinlock.bootstrap.world import World
 from twinlock.domain.parcels import Slip, slips
 from twinlock.ports import Clock, Outgoing, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import MarkedAccounts, PlatformKeys
-from twinlock.ports.log import PublishedHeads
+from twinlock.ports.log import LeafTimes, PublishedHeads
 from twinlock.ports.notices import Carriers, Endpoints, NoticeShelf
 from twinlock.ports.order_intents import OrderCounts
 from twinlock.ports.records import Records
@@ -76,6 +78,7 @@ from twinlock.services.notices.telling import Telling
 from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving.taking import Proving, no_desk
+from twinlock.services.public_log import PublicLog
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 from twinlock.web.routes import page_router
@@ -114,6 +117,7 @@ class Shelves:
     carriers: Carriers | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
     told: SqlToldStreams | None = None  # None: nobody is told by signals.
+    times: LeafTimes | None = None  # None: how the log grew is not told.
     has_desk: Callable[[], Awaitable[bool]] = no_desk  # whether anybody would hear of duress
 
 
@@ -163,6 +167,7 @@ def _shelves(
         at_work=keys,
         sightings=sightings,
         told=SqlToldStreams(kept, entropy=SystemEntropy()),
+        times=SqlLeafTimes(kept.database),
         has_desk=SqlWebhooks(kept, entropy=SystemEntropy()).has_desk,
     )
     return shelves, forget
@@ -336,6 +341,7 @@ def page_routes(settings: Settings) -> Router:
             proving=api.use.proving,
             vetoes=api.use.vetoes,
             freeze_links=api.use.freeze_links,
+            public_log=api.use.public_log,
             destinations=api.use.accounts.destinations,
             policy=api.policy(),
             visit=lambda connection: api.rates.pages.take(api.caller_address(connection)),
@@ -395,6 +401,7 @@ def _use_cases(
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
         evidence=Evidence(store, policies=texts, signer=signer, published=heads, clock=clock),
         logbook=Logbook(store, published=heads),
+        public_log=_public_log(world, shelves, keys, heads=heads, clock=clock),
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
         exporting=Exporting(store, records=shelves.records, policies=policies),
@@ -411,6 +418,18 @@ def _use_cases(
             store, marked=shelves.marked, blind=blind, policies=policies, clock=clock
         ),
         order_intents=OrderIntents(store, counts=counts, clock=clock, policies=policies),
+    )
+
+
+def _public_log(
+    world: World, shelves: Shelves, keys: KeysAtWork, *, heads: PublishedHeads, clock: Clock
+) -> PublicLog:
+    return PublicLog(
+        origin=world.settings.log_origin,
+        published=heads,
+        told=keys.following(TrustAtWork(world.keyring, world.settings)).trust,
+        times=shelves.times,
+        clock=clock,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -91,6 +92,14 @@ class PublishedHeads(Protocol):
         Raises:
             NotWitnessedError: the last who waited for it waited in vain.
         """
+        ...
+
+
+class LeafTimes(Protocol):
+    """When entries of the log came, by the operator's own clock."""
+
+    async def times(self, indexes: tuple[int, ...]) -> Mapping[int, datetime]:
+        """Return the instant (UTC) of each of these entries. Raises LogDamagedError."""
         ...
 
 

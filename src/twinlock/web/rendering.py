@@ -111,6 +111,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
         self._templates.filters.update(
             dollars=words.dollars,
             groups=words.groups,

@@ -45,6 +45,7 @@ from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors
 from twinlock.web.forms import Form, LinkForm, Short, Signed, Wanted, once
 from twinlock.web.freezing import ask_freeze, freeze
+from twinlock.web.public_log import LOG_PAGES
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
 from twinlock.web.serving import (
@@ -438,7 +439,7 @@ def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages
             static,
             Router(
                 path="/",
-                route_handlers=[confirm, *CONTACT_PAGES],
+                route_handlers=[confirm, *CONTACT_PAGES, *LOG_PAGES],
                 guards=[_counted(pages, _look)],
             ),
             Router(

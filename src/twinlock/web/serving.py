@@ -21,6 +21,7 @@ from twinlock.services.agreements import Agreements
 from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.looking import Looking
 from twinlock.services.proving.taking import Proving
+from twinlock.services.public_log import PublicLog
 from twinlock.services.vetoes import Vetoes
 
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
@@ -42,6 +43,7 @@ class Pages:
     proving: Proving
     vetoes: Vetoes
     freeze_links: FreezeLinks
+    public_log: PublicLog
     destinations: Callable[[AccountId], Awaitable[tuple[Destination, ...]]]
     policy: Policy
     visit: Callable[[Connection], None]

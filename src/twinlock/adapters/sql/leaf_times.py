@@ -4,12 +4,13 @@ Leaves stand in the order of their times (``twinlock audit`` checks it), so the 
 is found by halving, and nothing before it is read.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import asyncpg
 
+from twinlock.adapters.sql.connections import Database
 from twinlock.domain.entries import leaf_time
 from twinlock.domain.errors import LogDamagedError
 
@@ -20,6 +21,32 @@ _READ_TIME = """
 SELECT (convert_from(entry, 'UTF8')::json->>'at')::bigint FROM leaf WHERE cell = 1
    AND leaf_index = $1
 """
+
+# When these leaves came; one that says no time is no leaf.
+_READ_TIMES = """
+SELECT leaf_index, (convert_from(entry, 'UTF8')::json->>'at')::bigint AS at FROM leaf
+ WHERE cell = 1 AND leaf_index = ANY($1::bigint[])
+"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SqlLeafTimes:
+    """The times of entries. Implements ``LeafTimes``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def times(self, indexes: tuple[int, ...]) -> Mapping[int, datetime]:
+        """Return the instant of each of these entries.
+
+        Raises:
+            LogDamagedError: one of them is gone, or says no time.
+        """
+        rows = await self._database.read(lambda db: db.fetch(_READ_TIMES, list(indexes)))
+        found = {row["leaf_index"]: row["at"] for row in rows}
+        if set(found) != set(indexes) or None in found.values():
+            raise LogDamagedError("a leaf is gone, or says no time")
+        return {index: _EPOCH + timedelta(milliseconds=at) for index, at in found.items()}
 
 
 async def size_of_log(fetch: Fetch) -> int:
