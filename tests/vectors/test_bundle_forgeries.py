@@ -103,6 +103,12 @@ def without_last_line(text: str) -> str:
         pytest.param(put("v", to=2), FORM, F.VERSION_UNKNOWN, id="another version"),
         pytest.param(put("extra", to=1), FORM, F.MALFORMED, id="an unknown member"),
         pytest.param(drop("policy"), FORM, F.MALFORMED, id="a missing member"),
+        pytest.param(
+            put("decision", "openings", "payload", to=lambda old: [*old, "more"]),
+            FORM,
+            F.MALFORMED,
+            id="an opening of three parts",
+        ),
         pytest.param(put("proofs", to=[1]), FORM, F.MALFORMED, id="a number for a proof"),
         pytest.param(put("proofs", to=lambda old: old * 17), FORM, F.MALFORMED, id="17 proofs"),
         pytest.param(put("decision", "path", to="A" * 2_689), FORM, F.MALFORMED, id="long path"),

@@ -58,7 +58,7 @@ ERASED_FIELD = "erased"  # Of that entry alone.
 SALTS_BYTES = SALT_BYTES * (len(FIELDS) + 1)  # An entry has one field of its own at most.
 
 
-class Opening(Discreet, frozen=True, array_like=True):
+class Opening(Discreet, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What opens one commitment: the salt (32 bytes, base64url) and the canonical value as text."""
 
     HIDDEN = frozenset({"salt", "value"})

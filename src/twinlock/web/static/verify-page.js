@@ -89,7 +89,9 @@
     } else if (result.verdict === "unchecked") {
       show("unchecked", { why: result.detail, number: `${result.number}, ${result.name}` });
     } else {
-      const steps = grown ? words.all : words.allButGrowth;
+      const skipped = result.passed.filter((one) => one.nothing).length;
+      const onlyGrowth = skipped === 1 && !grown;
+      const steps = skipped === 0 ? words.all : onlyGrowth ? words.allButGrowth : words.allChecked;
       const consent = result.found.consents.length ? words.consent : words.noConsent;
       show("verified", { verdict: plain(verdict(result.found, forms)), consent, whose, steps });
       const rows = lines(result.found, forms).map(([name, value]) => {
@@ -140,7 +142,9 @@
     }
   };
 
+  let turn = 0; // What was chosen last: a verdict on other files is not shown.
   const run = async () => {
+    const mine = turn;
     const [bundle, trustFile, since] = ["bundle", "trust", "since"].map(
       (name) => form.elements[name].files[0],
     );
@@ -157,7 +161,7 @@
     }
     const given = { trust: trust.value, forms, known: known.value };
     const said = await readOr("unreadable", async () => verify(await bytesOf(bundle), given));
-    if (said) {
+    if (said && mine === turn) {
       tell(said.value, { whose: own ? words.own : words.service, grown: known.value !== null });
     }
   };
@@ -178,6 +182,7 @@
     }
   });
   form.addEventListener("change", () => {
+    turn += 1;
     clear();
     document.querySelector("[data-own-trust]").hidden = form.elements.whom.value !== "own";
   });
