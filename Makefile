@@ -7,8 +7,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 BIN := .venv/bin
-# How many processes run the tests: on two cores four, for many wait for what they start.
-JOBS ?= 4
+# How many processes run the tests: on two cores three, for many wait for what they start (four take as long).
+JOBS ?= 3
 # Options of pip-compile for `make lock`, such as --upgrade.
 LOCK ?=
 
