@@ -15,8 +15,10 @@ from support.witnessed import settled, town, until
 from support.witnesses import Said, whole
 
 from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Role
 from twinlock.adapters.sql.leaf_times import SqlLeafTimes
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.adapters.system import SystemClock, SystemEntropy
 from twinlock.adapters.trust_at_work import TrustAtWork
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import LogDamagedError
@@ -159,13 +161,14 @@ async def test_the_trust_file_on_the_page_is_the_one_of_the_command_without_its_
 async def test_a_key_that_came_later_is_named(world: World) -> None:
     at_work = TrustAtWork(world.keyring, world.settings)
     before = at_work.trust()
-    directory = world.settings.keyring_dir
-    made = keyrings.load(directory)
+    directory, now = world.settings.keyring_dir, SystemClock().now()
+    keyrings.announce(directory, Role.LOG, entropy=SystemEntropy(), now=now)
 
-    at_work.take(made)
+    at_work.take(keyrings.load(directory))
 
-    assert at_work.trust() is not before
-    assert at_work.trust() == before
+    logs = at_work.trust().log_policy.logs
+    assert len(logs) == len(before.log_policy.logs) + 1
+    assert set(before.log_policy.logs) < set(logs)
 
 
 # --- Witnesses ---
